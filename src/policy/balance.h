@@ -1,0 +1,76 @@
+/*
+ * balance.h - which server of a pool takes a request: pure decisions
+ *
+ * Layer      policy
+ * Threads    a balancer belongs to one worker thread; the loads it is shown
+ *            may be those of all threads
+ * Cost       pick: O(1) or O(log n) where the algorithm allows, O(n) else
+ *            (n <= BALANCE_SERVERS_MAX); no allocation
+ * Sources    nginx's smooth weighted round robin (described in its commit
+ *            52327e0627f4); Mitzenmacher, The Power of Two Choices (2001);
+ *            Thaler and Ravishankar, rendezvous hashing (1998); Mirrokni et
+ *            al., Consistent Hashing with Bounded Loads (2016)
+ *
+ * A policy is one file of about fifty lines and a row in balance.tbl.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/cc.h"
+
+#define BALANCE_SERVERS_MAX 1024
+#define BALANCE_WEIGHT_MAX 65535
+
+/* One server as a balancer sees it, refreshed by the caller before a pick. */
+struct balance_server {
+	uint64_t key; /* stable hash of its address: survives reloads */
+	uint32_t weight; /* effective: 0 takes nothing; slow start included */
+	uint32_t load; /* requests in flight now */
+	bool usable; /* up, not draining, not full, not tried already */
+};
+
+struct balance_request {
+	uint64_t hash; /* of what balance.hash.on names; 0 when not hashing */
+	uint64_t random; /* 64 fresh random bits */
+	uint32_t bound_percent; /* hash: load bound, 125 = 1.25; 0: none */
+};
+
+struct balancer;
+
+struct balance_policy {
+	const char *name; /* as in the configuration */
+	const char *summary; /* for the reference */
+	size_t state_bytes; /* per server */
+	/* The set or the weights changed; old state is gone. May be NULL. */
+	void (*rebuild)(struct balancer *balancer);
+	/* Index of the server, or -1 when none is usable. */
+	int (*pick)(struct balancer *balancer,
+	    const struct balance_request *request);
+};
+
+struct balancer {
+	const struct balance_policy *policy;
+	unsigned count;
+	struct balance_server *servers; /* count of them; the caller fills */
+	uint64_t position; /* of round robin */
+	void *state; /* count * state_bytes, zeroed at rebuild */
+};
+
+const struct balance_policy *balance_policy_find(struct bytes name);
+/* The i-th policy, NULL past the end: for schema and reference. */
+const struct balance_policy *balance_policy_at(unsigned i);
+
+/* Allocates. Returns 0 or -ENOMEM; -EINVAL over BALANCE_SERVERS_MAX. */
+MUST_CHECK int balancer_init(struct balancer *balancer,
+    const struct balance_policy *policy, unsigned count);
+void balancer_fini(struct balancer *balancer);
+
+static inline int
+balancer_pick(struct balancer *balancer, const struct balance_request *request)
+{
+	return balancer->policy->pick(balancer, request);
+}
+
+/* Weight during slow start: from 1/10 of @weight, linear, to all of it. */
+uint32_t balance_slow_start_weight(
+    uint32_t weight, int64_t up_for_ns, int64_t slow_start_ns);

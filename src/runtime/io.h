@@ -1,0 +1,122 @@
+/*
+ * io.h - descriptors of a worker, and the calls that wait on them
+ *
+ * Layer      runtime
+ * Threads    a descriptor belongs to the worker that attached it
+ * Memory     struct io_fd in the caller's struct, 64 bytes at most; an
+ *            operation lives on the stack of the task that waits for it
+ * Cost       nothing beyond the system call when it completes at once; with
+ *            epoll a descriptor is registered once (edge-triggered, both
+ *            directions) and readiness is remembered, so a read that is known
+ *            to fail is not tried
+ * Invariant  at most one task reads and one writes; a second gets -EBUSY.
+ *            A call that moved bytes returns them even if it was cancelled
+ *            meanwhile: the cancel is delivered by the next call.
+ *
+ * Every call with a deadline suspends when the operation cannot complete at
+ * once, returns -ETIMEDOUT past the deadline (or its scope's, if earlier) and
+ * the cancel error of the task's scope, and counts against the operation
+ * budget of the task's slice (32), after which it yields.
+ */
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/cc.h"
+#include "base/time.h"
+
+enum {
+	IO_IN = 1, /* readable, or the peer has shut down its side */
+	IO_OUT = 2, /* writable */
+	IO_HUP = 4, /* closed or failed: reads will tell */
+};
+
+struct io_op;
+
+struct io_fd {
+	int fd; /* -1: not attached */
+	uint32_t generation;
+	uint8_t ready; /* IO_* not yet known to be used up */
+	uint8_t flags; /* of the backend */
+	struct io_op *reader; /* the operation that waits, or NULL */
+	struct io_op *writer;
+	/*
+	 * When not NULL and no reader waits, called on the loop as @fd becomes
+	 * readable or is hung up. It may start or wake tasks, stop timers and
+	 * io_close() this descriptor; it must not suspend. This is how an idle
+	 * connection costs neither stack nor buffer.
+	 */
+	void (*on_ready)(struct io_fd *io, unsigned events);
+};
+
+/*
+ * io_attach - make @fd (non-blocking) a descriptor of this worker
+ * On error @fd stays the caller's. On success io_close() closes it.
+ * Returns 0, -ENOMEM, -ENOSPC, -EPERM (a regular file).
+ */
+MUST_CHECK int io_attach(struct io_fd *io, int fd);
+
+/* Detach and close. A task that waits on it gets -EBADF from its call.
+ * Never suspends with epoll. Idempotent. */
+SUSPENDS void io_close(struct io_fd *io);
+
+/* Detach and give the descriptor back, still open. Nobody may wait on it. */
+SUSPENDS int io_detach(struct io_fd *io);
+
+/* Some bytes (1..length), 0 at the end of the stream, or -errno. */
+SUSPENDS MUST_CHECK ssize_t io_recv(
+    struct io_fd *io, void *into, size_t length, instant deadline);
+/* As recv with MSG_PEEK|MSG_DONTWAIT; never suspends. -EAGAIN: nothing. */
+MUST_CHECK ssize_t io_peek(struct io_fd *io, void *into, size_t length);
+
+/* All of it: returns @length, or -errno. After an error some of it may have
+ * been sent; @ret_sent (may be NULL) says how much. */
+SUSPENDS MUST_CHECK ssize_t io_send(struct io_fd *io, const void *from,
+    size_t length, size_t *ret_sent, instant deadline);
+/* @iov is modified. @flags: 0 or MSG_MORE. */
+SUSPENDS MUST_CHECK ssize_t io_sendv(struct io_fd *io, struct iovec *iov,
+    int count, int flags, size_t *ret_sent, instant deadline);
+
+/* read(2), write(2) for pipes, eventfds, signalfds: some bytes. */
+SUSPENDS MUST_CHECK ssize_t io_read(
+    struct io_fd *io, void *into, size_t length, instant deadline);
+SUSPENDS MUST_CHECK ssize_t io_write(
+    struct io_fd *io, const void *from, size_t length, instant deadline);
+
+/* One message with its ancillary data: recvmsg(2), sendmsg(2). */
+SUSPENDS MUST_CHECK ssize_t io_recvmsg(
+    struct io_fd *io, struct msghdr *message, int flags, instant deadline);
+SUSPENDS MUST_CHECK ssize_t io_sendmsg(struct io_fd *io,
+    const struct msghdr *message, int flags, instant deadline);
+
+/* A new connection, non-blocking and close-on-exec, not attached.
+ * @address  may be NULL; @*length as for accept4(2)
+ * Returns the descriptor, or -errno; -EMFILE and -ENFILE are returned, the
+ * caller pauses. */
+SUSPENDS MUST_CHECK int io_accept(struct io_fd *io, struct sockaddr *address,
+    socklen_t *length, instant deadline);
+
+/* connect(2) on an attached socket. Returns 0 or -errno. */
+SUSPENDS MUST_CHECK int io_connect(struct io_fd *io,
+    const struct sockaddr *address, socklen_t length, instant deadline);
+
+/* Bytes of the regular file @file from *@offset to @io by sendfile(2), all
+ * @length of them. Returns @length; fewer when the file is shorter; -errno. */
+SUSPENDS MUST_CHECK ssize_t io_sendfile(struct io_fd *io, int file,
+    off_t *offset, size_t length, instant deadline);
+
+/*
+ * Up to @length bytes from @in to @out through a pipe of the worker's pool,
+ * never through user memory. Returns after *some* progress: the bytes that
+ * reached @out (>= 1), 0 at the end of @in, or -errno. Bytes that left @in are
+ * never lost while both ends live: they are in @out before it returns, and an
+ * error of @out is reported as such in *@ret_out_failed.
+ */
+SUSPENDS MUST_CHECK ssize_t io_splice(struct io_fd *in, struct io_fd *out,
+    size_t length, bool *ret_out_failed, instant deadline);
+
+/* Wait for readiness; IO_IN, IO_OUT. Returns the ready events, or -errno. */
+SUSPENDS MUST_CHECK int io_wait(
+    struct io_fd *io, unsigned events, instant deadline);

@@ -1,0 +1,66 @@
+/*
+ * io_backend.h - what an I/O backend implements: completions for everybody
+ *
+ * Layer      runtime, inside only
+ *
+ * An operation is caller memory from submit to its terminal completion. A
+ * reactor (epoll) tries the call at submit if the descriptor may be ready and
+ * performs it on the loop when it becomes so; a proactor (io_uring) hands it
+ * to the kernel. The task sees completions either way.
+ */
+#pragma once
+
+#include "runtime/io.h"
+
+struct worker;
+struct task;
+
+enum io_code {
+	IO_OP_RECV,
+	IO_OP_SEND,
+	IO_OP_SENDV,
+	IO_OP_READ,
+	IO_OP_WRITE,
+	IO_OP_RECVMSG,
+	IO_OP_SENDMSG,
+	IO_OP_ACCEPT,
+	IO_OP_CONNECT,
+	IO_OP_SENDFILE,
+	IO_OP_SPLICE_IN, /* descriptor to pipe */
+	IO_OP_SPLICE_OUT, /* pipe to descriptor */
+	IO_OP_WAIT,
+};
+
+struct io_op {
+	uint8_t code;
+	bool done;
+	int flags;
+	ssize_t result; /* valid once done */
+	struct io_fd *io;
+	struct task *task; /* woken at completion */
+	void *memory; /* buffer, iovec, msghdr, sockaddr */
+	size_t length; /* bytes, or entries of an iovec */
+	off_t *offset;
+	socklen_t *address_length;
+	int other_fd; /* file of sendfile, pipe of splice */
+};
+
+struct io_backend {
+	const char *name;
+	int (*open)(struct worker *worker);
+	void (*close)(struct worker *worker);
+	int (*attach)(struct worker *worker, struct io_fd *io);
+	void (*detach)(struct worker *worker, struct io_fd *io);
+	/* 1: done, result is set; 0: pending; < 0: could not be submitted. */
+	int (*submit)(struct worker *worker, struct io_op *op);
+	/* Asks for an early end; the terminal completion still comes (it may
+	 * have come inside this call). */
+	void (*cancel)(struct worker *worker, struct io_op *op);
+	/* Completes what is ready; waits until @until at most when nothing is.
+	 * At most @batch completions. */
+	int (*poll)(struct worker *worker, instant until, unsigned batch);
+	/* Ends a poll() that sleeps; any thread. */
+	void (*wake)(struct worker *worker);
+};
+
+extern const struct io_backend io_epoll;
