@@ -1,0 +1,16 @@
+/*
+ * verb_show.c - verbs that print what the program knows of itself
+ */
+#include <stdio.h>
+
+#include "control/cli.h"
+#include "main/verb.h"
+
+int
+verb_version(int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_usage_error("version", "takes no arguments");
+	printf("weir " WEIR_VERSION "\n");
+	return 0;
+}
