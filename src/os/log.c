@@ -15,8 +15,6 @@
 
 #include "os/clock.h"
 
-int log_access_fd = -1;
-
 static int log_fd = STDERR_FILENO;
 static int log_level = LOG_LEVEL_INFO;
 static const char *log_role = "weir";

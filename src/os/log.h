@@ -17,12 +17,6 @@
 #define LOG_LINE_BYTES 4096
 #define LOG_BURST      10
 
-/*
- * Where the lines of the access log go: a descriptor opened with O_APPEND, or
- * -1 when it is off. The number stays the same when the log is rotated.
- */
-extern int log_access_fd;
-
 enum log_level {
 	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARN,

@@ -1,0 +1,151 @@
+#include "os/listen.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int
+listen_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int
+listen_option_set(int fd, int level, int option)
+{
+	const int on = 1;
+
+	return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+static int
+listen_inet_bind(const struct listen_options *options, bool shared)
+{
+	int family = options->address->sa_family;
+	int fd = listen_socket(family);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = listen_option_set(fd, SOL_SOCKET, SO_REUSEADDR);
+	if (r == 0 && shared)
+		r = listen_option_set(fd, SOL_SOCKET, SO_REUSEPORT);
+	/* Accepted sockets inherit it. */
+	if (r == 0)
+		r = listen_option_set(fd, IPPROTO_TCP, TCP_NODELAY);
+	/* [::]:80 beside 0.0.0.0:80, whatever the system's default is. */
+	if (r == 0 && family == AF_INET6)
+		r = listen_option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	if (r == 0 && bind(fd, options->address, options->length) < 0)
+		r = -errno;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+/* Without SO_REUSEPORT the kernel says whether somebody listens. */
+static int
+listen_inet_probe(const struct listen_options *options)
+{
+	int fd = listen_inet_bind(options, false);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int
+listen_inet_open(const struct listen_options *options, int *ret_fd)
+{
+	int fd = listen_inet_bind(options, true);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (listen(fd, options->backlog) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* A file that is a socket nobody listens on may go; anything else stays. */
+static int
+listen_unix_clear(const struct listen_options *options)
+{
+	const struct sockaddr_un *un = (const void *)options->address;
+	struct stat status;
+	int fd, r;
+
+	if (un->sun_path[0] == '\0' || lstat(un->sun_path, &status) < 0)
+		return 0;
+	if (!S_ISSOCK(status.st_mode))
+		return -EADDRINUSE;
+	fd = listen_socket(AF_UNIX);
+	if (fd < 0)
+		return fd;
+	r = connect(fd, options->address, options->length) < 0 ? -errno : 0;
+	close(fd);
+	if (r != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(un->sun_path) < 0 ? -errno : 0;
+}
+
+static int
+listen_unix_open(const struct listen_options *options, int *ret_fd)
+{
+	mode_t mask;
+	int fd, r;
+
+	r = listen_unix_clear(options);
+	if (r < 0)
+		return r;
+	fd = listen_socket(AF_UNIX);
+	if (fd < 0)
+		return fd;
+	/* The mode holds from the file's first moment. */
+	mask = umask(0777 & ~options->unix_mode);
+	r = bind(fd, options->address, options->length) < 0 ? -errno : 0;
+	umask(mask);
+	if (r == 0 && listen(fd, options->backlog) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int
+listen_open(const struct listen_options *options, int *ret_fds, unsigned count)
+{
+	unsigned opened = 0;
+	int r;
+
+	must(count > 0);
+	for (unsigned i = 0; i < count; i++)
+		ret_fds[i] = -1;
+	if (options->address->sa_family == AF_UNIX)
+		return listen_unix_open(options, &ret_fds[0]);
+	r = options->overlaps ? 0 : listen_inet_probe(options);
+	while (r == 0 && opened < count) {
+		r = listen_inet_open(options, &ret_fds[opened]);
+		if (r == 0)
+			opened++;
+	}
+	while (r < 0 && opened > 0) {
+		close(ret_fds[--opened]);
+		ret_fds[opened] = -1;
+	}
+	return r;
+}
