@@ -27,8 +27,8 @@ bool health_fsm_step(struct health_fsm *fsm, bool success);
 
 /* When the next check is due: @every, plus or minus @jitter_percent of it,
  * from 64 random bits. */
-duration health_next_check(
-    duration every, uint32_t jitter_percent, uint64_t random);
+duration
+health_next_check(duration every, uint32_t jitter_percent, uint64_t random);
 
 struct ejection {
 	uint32_t failures_max; /* 0: never ejects */

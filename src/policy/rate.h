@@ -6,7 +6,7 @@
  * A peer gets @grace before anything is asked of it, then must have moved
  * @bytes_per_second on average over each window of @grace length. Time the
  * peer was not waited for (we did not read or write) does not count: the
- * caller pauses the meter.
+ * caller pauses the meter. A fast start buys one more window of rest at most.
  */
 #pragma once
 
@@ -23,5 +23,6 @@ void rate_meter_init(
 /* Account for @bytes moved while we waited for @waited.
  * Returns false when the peer is too slow. */
 bool rate_meter_add(struct rate_meter *meter, uint64_t bytes, duration waited);
-/* How long the next wait may last before the peer is too slow. */
+/* How long the next wait may last: after that time without a byte the peer is
+ * too slow. INT64_MAX ns: for ever. */
 duration rate_meter_patience(const struct rate_meter *meter);
