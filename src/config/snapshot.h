@@ -81,6 +81,7 @@ struct config_files {
 	unsigned precompressed_count;
 	struct bytes cache_control; /* at == NULL: not sent */
 	struct bytes not_found; /* path beneath the root, served with 404 */
+	uint64_t instance; /* unique in the process; set by edge/files */
 };
 
 struct config_reverse {
