@@ -18,14 +18,15 @@
 
 #include "base/bytes.h"
 #include "base/counters.h"
+#include "base/hash.h"
 #include "base/time.h"
 #include "policy/health_state.h"
 #include "runtime/runtime.h"
 
-#define SHARED_SERVERS_MAX 4096
-#define SHARED_KEY_BYTES 192 /* "pool/server" */
+#define SHARED_SERVERS_MAX  4096
+#define SHARED_KEY_BYTES    192 /* "pool/server" */
 #define SHARED_REASON_BYTES 96
-#define SHARED_ROLES_MAX 8
+#define SHARED_ROLES_MAX    8
 
 enum verdict_admin { ADMIN_READY, ADMIN_DRAINED, ADMIN_DOWN };
 
@@ -47,17 +48,24 @@ struct verdict {
 	_Atomic uint32_t admin; /* enum verdict_admin */
 	_Atomic uint32_t weight; /* operator's; UINT32_MAX: configuration's */
 
-	/* health: odd sequence while it writes reason and since */
+	/* health: the last note is notes[sequence % 2]; the next is written
+	 * into the other one and then made the last, so that a writer that
+	 * dies or sleeps half-way holds nobody up. */
 	_Atomic uint32_t sequence;
-	_Atomic uint32_t state; /* enum health_state */
+	_Atomic uint32_t state; /* enum health_state, as in the last note */
 	_Atomic int64_t since_ns; /* CLOCK_MONOTONIC of the last change */
-	char reason[SHARED_REASON_BYTES];
+	struct verdict_note {
+		int64_t since_ns;
+		uint64_t state;
+		char reason[SHARED_REASON_BYTES];
+	} notes[2];
 	_Atomic uint64_t checks, check_failures;
 
 	/* workers, any thread: passive evidence and load */
 	_Atomic uint32_t failures_in_row __attribute__((aligned(64)));
 	_Atomic uint32_t ejections_in_row;
 	_Atomic int64_t ejected_until_ns; /* 0: not ejected */
+	_Atomic int64_t trial_until_ns; /* one request has the trial so long */
 	_Atomic uint32_t in_flight;
 } __attribute__((aligned(64)));
 
@@ -78,33 +86,44 @@ struct shared {
 	_Atomic uint32_t reloads_ok, reloads_failed;
 	_Atomic uint32_t draining; /* set: answer with Connection: close */
 	_Atomic uint32_t worker_threads;
+	/* manager: slots below this were claimed at some time */
+	_Atomic uint32_t verdict_count;
+	uint32_t verdict_claim_next;
 	int64_t started_wall_ns;
+	struct hash_key hash_key; /* for what clients choose, in all roles */
 	struct role_state roles[SHARED_ROLES_MAX];
 	struct counters threads[RUNTIME_WORKERS_MAX];
 	struct verdict verdicts[SHARED_SERVERS_MAX];
-	struct server_counters
-	    servers[RUNTIME_WORKERS_MAX][SHARED_SERVERS_MAX];
+	struct server_counters servers[RUNTIME_WORKERS_MAX][SHARED_SERVERS_MAX];
 };
 
 /* The mapping of this process; NULL before shared_map(). */
 extern struct shared *shared;
 
 /* A new one, in a memfd (close-on-exec). Returns the descriptor or -errno. */
-MUST_CHECK int shared_create(void);
+MUST_CHECK
+int shared_create(void);
 /* Map it and set `shared`. Returns 0 or -errno (-EINVAL: not ours). */
-MUST_CHECK int shared_map(int fd);
+MUST_CHECK
+int shared_map(int fd);
 /* A private mapping without a descriptor, for tests and tools. */
-MUST_CHECK int shared_map_private(void);
+MUST_CHECK
+int shared_map_private(void);
 
-/* manager: the slot of "pool/server", claimed if it is new.
- * Returns the index or -ENOSPC. */
-MUST_CHECK int verdict_claim(struct bytes pool, struct bytes server);
+/* manager: the slot of "pool/server", claimed if it is new. A slot that was
+ * released is used again as late as possible: others may still hold it.
+ * Returns the index, -ENOSPC, or -ENAMETOOLONG (SHARED_KEY_BYTES). */
+MUST_CHECK
+int verdict_claim(struct bytes pool, struct bytes server);
 /* manager: no server of the configuration has this slot any more. */
 void verdict_release(int slot);
 /* Any role: the slot, or -ENOENT. */
 int verdict_find(struct bytes pool, struct bytes server);
+/* Whether the slot still is that of "pool/server". */
+bool verdict_is(int slot, struct bytes pool, struct bytes server);
 
-/* health: publish a state with its reason (cut at SHARED_REASON_BYTES). */
+/* health: publish a state with its reason (cut at SHARED_REASON_BYTES).
+ * One thread of one process at a time. */
 void verdict_publish(
     int slot, enum health_state state, const char *reason, instant now);
 /* A consistent copy of state, since and reason. */
@@ -121,8 +140,13 @@ void verdict_read(int slot, instant now, struct verdict_view *ret_view);
 /* workers: may this server get a request now? An unknown state counts as up
  * only when the pool has no active check. */
 bool verdict_usable(int slot, bool checked, instant now);
+/* workers: a usable server was chosen and a request is about to go there.
+ * After an ejection one request at a time is let through, until one succeeds;
+ * false: another has the trial just now, choose another server. A trial that
+ * ends without evidence is free again after VERDICT_TRIAL. */
+#define VERDICT_TRIAL duration_s(1)
+bool verdict_try(int slot, instant now);
 /* workers: a request succeeded or failed (no usable answer, or 5xx when it is
  * counted). Returns true when this failure ejected the server. */
 void verdict_success(int slot);
-bool verdict_failure(
-    int slot, const struct ejection *ejection, instant now);
+bool verdict_failure(int slot, const struct ejection *ejection, instant now);

@@ -34,6 +34,12 @@ memory_file_bytes(int fd)
 	return st.st_size;
 }
 
+void
+memory_file_close(int fd)
+{
+	close(fd);
+}
+
 int
 memory_map(int fd, size_t bytes, void **ret_memory)
 {
@@ -46,4 +52,10 @@ memory_map(int fd, size_t bytes, void **ret_memory)
 		return -errno;
 	*ret_memory = memory;
 	return 0;
+}
+
+void
+memory_unmap(void *memory, size_t bytes)
+{
+	must(munmap(memory, bytes) == 0);
 }

@@ -18,8 +18,11 @@ int memory_file_create(const char *name, size_t bytes);
 MUST_CHECK
 int64_t memory_file_bytes(int fd);
 
+void memory_file_close(int fd);
+
 /* Map @bytes, readable and writable: shared through @fd, or private and
  * zeroed when @fd is -1. Pages are taken as they are touched.
  * Returns 0 or -errno. */
 MUST_CHECK
 int memory_map(int fd, size_t bytes, void **ret_memory);
+void memory_unmap(void *memory, size_t bytes);
