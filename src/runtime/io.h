@@ -25,6 +25,7 @@
 #include <sys/uio.h>
 
 #include "base/cc.h"
+#include "base/list.h"
 #include "base/time.h"
 
 enum {
@@ -39,9 +40,10 @@ struct io_fd {
 	int fd; /* -1: not attached */
 	uint32_t generation;
 	uint8_t ready; /* IO_* not yet known to be used up */
-	uint8_t flags; /* of the backend */
-	struct io_op *reader; /* the operation that waits, or NULL */
+	uint8_t flags; /* IO_FD_* of perform.c */
+	struct io_op *reader; /* of the call that reads now, or NULL */
 	struct io_op *writer;
+	struct list watched; /* on the worker's list after io_watch() */
 	/*
 	 * When not NULL and no reader waits, called on the loop as @fd becomes
 	 * readable or is hung up. It may start or wake tasks, stop timers and
@@ -50,6 +52,11 @@ struct io_fd {
 	 */
 	void (*on_ready)(struct io_fd *io, unsigned events);
 };
+_Static_assert(sizeof(struct io_fd) <= 64,
+    "fd, generation, bits, two operations, a list node, a hook");
+
+/* Not attached: io_close() does nothing. */
+#define IO_FD_NONE ((struct io_fd){.fd = -1})
 
 /*
  * io_attach - make @fd (non-blocking) a descriptor of this worker
@@ -58,12 +65,24 @@ struct io_fd {
  */
 MUST_CHECK int io_attach(struct io_fd *io, int fd);
 
-/* Detach and close. A task that waits on it gets -EBADF from its call.
- * Never suspends with epoll. Idempotent. */
+/* Detach and close. A task that waits on it gets -EBADF from its call; the
+ * memory of @io may be freed at once. Never suspends with epoll. Idempotent
+ * once @io was attached or is IO_FD_NONE. */
 SUSPENDS void io_close(struct io_fd *io);
 
 /* Detach and give the descriptor back, still open. Nobody may wait on it. */
 SUSPENDS int io_detach(struct io_fd *io);
+
+/*
+ * io_watch - set on_ready; NULL: nobody is told any more
+ *
+ * Edges that came before count too: if @io is readable or hung up already,
+ * the hook is called on the next turn of the loop, never from inside this
+ * call. It stays set, and is called at every later edge, until it is replaced;
+ * a hook that starts a task to read sets it to NULL first.
+ */
+void io_watch(
+    struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events));
 
 /* Some bytes (1..length), 0 at the end of the stream, or -errno. */
 SUSPENDS MUST_CHECK ssize_t io_recv(
@@ -111,12 +130,18 @@ SUSPENDS MUST_CHECK ssize_t io_sendfile(struct io_fd *io, int file,
  * Up to @length bytes from @in to @out through a pipe of the worker's pool,
  * never through user memory. Returns after *some* progress: the bytes that
  * reached @out (>= 1), 0 at the end of @in, or -errno. Bytes that left @in are
- * never lost while both ends live: they are in @out before it returns, and an
- * error of @out is reported as such in *@ret_out_failed.
+ * never lost while both ends live: they are in @out before it returns. When
+ * it fails with bytes under way (an error of @out, a deadline or a cancel
+ * while @out would not take them) *@ret_out_failed is true, and what @out
+ * carries has a hole: it can only be closed.
  */
 SUSPENDS MUST_CHECK ssize_t io_splice(struct io_fd *in, struct io_fd *out,
     size_t length, bool *ret_out_failed, instant deadline);
 
-/* Wait for readiness; IO_IN, IO_OUT. Returns the ready events, or -errno. */
+/*
+ * Wait for readiness; IO_IN, IO_OUT. Returns the ready events (IO_HUP among
+ * them when it is hung up), or -errno. It asks the kernel, so it is true also
+ * for callers that read and write with system calls of their own.
+ */
 SUSPENDS MUST_CHECK int io_wait(
     struct io_fd *io, unsigned events, instant deadline);

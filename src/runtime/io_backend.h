@@ -33,10 +33,10 @@ enum io_code {
 
 struct io_op {
 	uint8_t code;
-	bool done;
-	int flags;
+	bool done; /* false only while the backend has it */
+	int flags; /* MSG_*; IO_OP_WAIT: IO_* */
 	ssize_t result; /* valid once done */
-	struct io_fd *io;
+	struct io_fd *io; /* NULL: closed under the call */
 	struct task *task; /* woken at completion */
 	void *memory; /* buffer, iovec, msghdr, sockaddr */
 	size_t length; /* bytes, or entries of an iovec */
@@ -50,7 +50,9 @@ struct io_backend {
 	int (*open)(struct worker *worker);
 	void (*close)(struct worker *worker);
 	int (*attach)(struct worker *worker, struct io_fd *io);
-	void (*detach)(struct worker *worker, struct io_fd *io);
+	/* Operations that wait end with -EBADF. @closing: the descriptor is
+	 * closed next, the kernel forgets it by itself. */
+	void (*detach)(struct worker *worker, struct io_fd *io, bool closing);
 	/* 1: done, result is set; 0: pending; < 0: could not be submitted. */
 	int (*submit)(struct worker *worker, struct io_op *op);
 	/* Asks for an early end; the terminal completion still comes (it may
@@ -64,3 +66,29 @@ struct io_backend {
 };
 
 extern const struct io_backend io_epoll;
+
+/* The readiness that @code needs: IO_IN or IO_OUT. */
+unsigned io_code_needs(enum io_code code);
+
+/*
+ * io_perform - for reactors: make the system call of @op and keep the ready
+ * bits of its descriptor
+ *
+ * Returns    true: op->result is final; false: not ready, the bit is cleared
+ */
+bool io_perform(struct io_op *op);
+
+/* End @op, which the backend had, and wake its task. */
+void io_complete(struct io_op *op, ssize_t result);
+
+/*
+ * A table of the process, indexed by descriptor: which io_fd it is attached
+ * to. An event carries the generation it was registered with; one that comes
+ * late, for a descriptor that was closed and perhaps opened anew by another
+ * worker, finds another generation.
+ */
+MUST_CHECK int io_table_open(void);
+/* Returns 0 and sets io->generation; -EMFILE beyond the hard limit. */
+MUST_CHECK int io_table_set(struct io_fd *io);
+void io_table_clear(struct io_fd *io);
+struct io_fd *io_table_find(int fd, uint32_t generation);

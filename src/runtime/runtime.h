@@ -28,7 +28,8 @@ struct runtime_options {
  *
  * Blocks the calling thread until root has returned and every other task of
  * every worker has been cancelled and has ended. Signals stay as the caller
- * set them; SIGPIPE is ignored, SIGSEGV/SIGBUS name a stack overflow.
+ * set them in this thread, the others get none; SIGPIPE is ignored,
+ * SIGSEGV/SIGBUS name a stack overflow. One runtime at a time: -EBUSY.
  *
  * Returns root's result, or -errno when the runtime could not start.
  */

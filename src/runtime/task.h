@@ -28,6 +28,8 @@ typedef int (*task_fn)(void *arg);
  * call of its tasks fails until they are gone.
  *
  * In the caller's memory; valid from scope_init() to the end of scope_fini().
+ * It rules the tasks started in it and what they start below, not the calls of
+ * the task that opened it. scope_init() and scope_fini() need not nest.
  */
 struct scope {
 	struct scope *parent;

@@ -1,0 +1,414 @@
+/*
+ * io.c - calls that wait, made of operations of the backend
+ *
+ * A call claims its side of the descriptor (reader, writer) from start to end,
+ * also between the operations it consists of: so a second caller is refused,
+ * and io_close() finds whoever will look at the descriptor once more and tells
+ * it by op->io = NULL.
+ */
+#include "runtime/io.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "runtime/io/call.h"
+#include "runtime/io_backend.h"
+#include "runtime/worker.h"
+
+/* A call of sendfile(2) may not keep the worker longer than this takes. */
+#define IO_SENDFILE_BYTES (1 << 20)
+
+int
+io_attach(struct io_fd *io, int fd)
+{
+	struct worker *worker = worker_here;
+	int error;
+
+	must(worker != NULL);
+	*io = (struct io_fd){.fd = fd};
+	list_init(&io->watched);
+	error = io_table_set(io);
+	if (error < 0) {
+		io->fd = -1;
+		return error;
+	}
+	error = worker->backend->attach(worker, io);
+	if (error < 0) {
+		io_table_clear(io);
+		io->fd = -1;
+	}
+	return error;
+}
+
+static void
+io_forget(struct io_fd *io, bool closing)
+{
+	struct worker *worker = worker_here;
+
+	must_slow(io_table_find(io->fd, io->generation) == io);
+	worker->backend->detach(worker, io, closing);
+	io_table_clear(io);
+	list_remove(&io->watched);
+	if (io->reader != NULL)
+		io->reader->io = NULL;
+	if (io->writer != NULL)
+		io->writer->io = NULL;
+	io->reader = io->writer = NULL;
+	io->on_ready = NULL;
+	io->fd = -1;
+}
+
+void
+io_close(struct io_fd *io)
+{
+	int fd = io->fd;
+
+	if (fd < 0)
+		return;
+	io_forget(io, true);
+	close(fd);
+}
+
+int
+io_detach(struct io_fd *io)
+{
+	int fd = io->fd;
+
+	must(io->reader == NULL && io->writer == NULL);
+	if (fd < 0)
+		return -EBADF;
+	io_forget(io, false);
+	return fd;
+}
+
+void
+io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events))
+{
+	io->on_ready = on_ready;
+	list_remove(&io->watched);
+	if (on_ready != NULL && (io->ready & IO_IN) != 0)
+		list_push_back(&worker_here->watches, &io->watched);
+}
+
+/* The bit may be left from bytes that were read since: a read that filled its
+ * buffer exactly does not clear it. */
+static bool
+io_readable(struct io_fd *io)
+{
+	struct pollfd p = {.fd = io->fd, .events = POLLIN | POLLRDHUP};
+
+	if (poll(&p, 1, 0) > 0)
+		return true;
+	io->ready &= (uint8_t)~IO_IN;
+	return false;
+}
+
+/* Only those that were there at the start: a hook may watch again. */
+void
+io_watches_run(struct worker *worker)
+{
+	struct list watches;
+	struct list *node;
+
+	if (likely(list_empty(&worker->watches)))
+		return;
+	watches = worker->watches;
+	watches.next->prev = &watches;
+	watches.prev->next = &watches;
+	list_init(&worker->watches);
+	while ((node = list_pop_front(&watches)) != NULL) {
+		struct io_fd *io = container_of(node, struct io_fd, watched);
+
+		if (io->reader == NULL && io->on_ready != NULL &&
+		    io_readable(io))
+			io->on_ready(io, io->ready);
+	}
+}
+
+static struct io_op **
+io_side(struct io_fd *io, unsigned side)
+{
+	return side == IO_IN ? &io->reader : &io->writer;
+}
+
+int
+io_call_start(struct io_op *op, struct io_fd *io, enum io_code code)
+{
+	struct io_op **slot = io_side(io, io_code_needs(code));
+
+	must(worker_here != NULL && worker_here->current != NULL);
+	if (unlikely(io->fd < 0))
+		return -EBADF;
+	if (unlikely(*slot != NULL))
+		return -EBUSY;
+	must_slow(io_table_find(io->fd, io->generation) == io);
+	*slot = op;
+	op->code = (uint8_t)code;
+	op->done = true;
+	op->io = io;
+	op->task = worker_here->current;
+	return 0;
+}
+
+void
+io_call_end(struct io_op *op)
+{
+	if (op->io != NULL)
+		*io_side(op->io, io_code_needs((enum io_code)op->code)) = NULL;
+}
+
+/*
+ * The backend has @op until it is done; a deadline or a cancel asks for an
+ * early end and waits for it. Bytes that moved meanwhile are the result, and
+ * the cancel waits for the next call.
+ */
+static ssize_t
+io_call_wait_done(struct worker *worker, struct io_op *op, const char *reason,
+    instant deadline)
+{
+	while (!op->done) {
+		int error = task_park(reason, deadline);
+
+		if (error == 0 || op->done)
+			continue;
+		worker->backend->cancel(worker, op);
+		while (!op->done)
+			task_park_uncancellable(reason);
+		if (op->result == -ECANCELED)
+			return error;
+	}
+	return op->result;
+}
+
+ssize_t
+io_call_step(struct io_op *op, const char *reason, instant deadline)
+{
+	struct worker *worker = worker_here;
+	int error;
+
+	if (unlikely(--worker->ops_left < 0))
+		error = task_yield();
+	else
+		error = task_stop_error(worker->current, worker->now);
+	if (unlikely(error < 0))
+		return error;
+	if (unlikely(op->io == NULL))
+		return -EBADF;
+	error = worker->backend->submit(worker, op);
+	if (error != 0)
+		return error < 0 ? error : op->result;
+	return io_call_wait_done(worker, op, reason, deadline);
+}
+
+/* A call that is one operation. */
+static ssize_t
+io_call(struct io_op *op, struct io_fd *io, enum io_code code,
+    const char *reason, instant deadline)
+{
+	ssize_t result = io_call_start(op, io, code);
+
+	if (unlikely(result < 0))
+		return result;
+	result = io_call_step(op, reason, deadline);
+	io_call_end(op);
+	return result;
+}
+
+ssize_t
+io_recv(struct io_fd *io, void *into, size_t length, instant deadline)
+{
+	struct io_op op = {.memory = into, .length = length};
+
+	must(length > 0);
+	return io_call(&op, io, IO_OP_RECV, "recv", deadline);
+}
+
+ssize_t
+io_peek(struct io_fd *io, void *into, size_t length)
+{
+	ssize_t result;
+
+	if (io->fd < 0)
+		return -EBADF;
+	do {
+		result = recv(io->fd, into, length, MSG_PEEK | MSG_DONTWAIT);
+	} while (result < 0 && errno == EINTR);
+	return result < 0 ? -errno : result;
+}
+
+ssize_t
+io_send(struct io_fd *io, const void *from, size_t length, size_t *ret_sent,
+    instant deadline)
+{
+	struct io_op op = {0};
+	ssize_t result = io_call_start(&op, io, IO_OP_SEND);
+	size_t sent = 0;
+
+	if (ret_sent != NULL)
+		*ret_sent = 0;
+	if (unlikely(result < 0))
+		return result;
+	while (sent < length) {
+		op.memory = (char *)from + sent;
+		op.length = length - sent;
+		result = io_call_step(&op, "send", deadline);
+		if (result < 0)
+			break;
+		sent += (size_t)result;
+	}
+	io_call_end(&op);
+	if (ret_sent != NULL)
+		*ret_sent = sent;
+	return result < 0 ? result : (ssize_t)length;
+}
+
+/* Skip @count bytes and what is empty. */
+static void
+io_iov_skip(struct iovec **iov, int *count, size_t bytes)
+{
+	while (*count > 0 && bytes >= (*iov)->iov_len) {
+		bytes -= (*iov)->iov_len;
+		(*iov)++;
+		(*count)--;
+	}
+	if (*count > 0) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
+		(*iov)->iov_len -= bytes;
+	}
+}
+
+ssize_t
+io_sendv(struct io_fd *io, struct iovec *iov, int count, int flags,
+    size_t *ret_sent, instant deadline)
+{
+	struct io_op op = {.flags = flags};
+	ssize_t result = io_call_start(&op, io, IO_OP_SENDV);
+	size_t sent = 0;
+
+	if (ret_sent != NULL)
+		*ret_sent = 0;
+	if (unlikely(result < 0))
+		return result;
+	io_iov_skip(&iov, &count, 0);
+	while (count > 0) {
+		op.memory = iov;
+		op.length = (size_t)min_of(count, IOV_MAX);
+		result = io_call_step(&op, "send", deadline);
+		if (result < 0)
+			break;
+		sent += (size_t)result;
+		io_iov_skip(&iov, &count, (size_t)result);
+	}
+	io_call_end(&op);
+	if (ret_sent != NULL)
+		*ret_sent = sent;
+	return result < 0 ? result : (ssize_t)sent;
+}
+
+ssize_t
+io_read(struct io_fd *io, void *into, size_t length, instant deadline)
+{
+	struct io_op op = {.memory = into, .length = length};
+
+	return io_call(&op, io, IO_OP_READ, "read", deadline);
+}
+
+ssize_t
+io_write(struct io_fd *io, const void *from, size_t length, instant deadline)
+{
+	struct io_op op = {.memory = (void *)from, .length = length};
+
+	return io_call(&op, io, IO_OP_WRITE, "write", deadline);
+}
+
+ssize_t
+io_recvmsg(
+    struct io_fd *io, struct msghdr *message, int flags, instant deadline)
+{
+	struct io_op op = {.memory = message, .flags = flags};
+
+	return io_call(&op, io, IO_OP_RECVMSG, "recvmsg", deadline);
+}
+
+ssize_t
+io_sendmsg(
+    struct io_fd *io, const struct msghdr *message, int flags, instant deadline)
+{
+	struct io_op op = {.memory = (void *)message, .flags = flags};
+
+	return io_call(&op, io, IO_OP_SENDMSG, "sendmsg", deadline);
+}
+
+int
+io_accept(struct io_fd *io, struct sockaddr *address, socklen_t *length,
+    instant deadline)
+{
+	struct io_op op = {.memory = address, .address_length = length};
+
+	return (int)io_call(&op, io, IO_OP_ACCEPT, "accept", deadline);
+}
+
+int
+io_connect(struct io_fd *io, const struct sockaddr *address, socklen_t length,
+    instant deadline)
+{
+	struct io_op op = {.memory = (void *)address, .length = length};
+
+	return (int)io_call(&op, io, IO_OP_CONNECT, "connect", deadline);
+}
+
+ssize_t
+io_sendfile(
+    struct io_fd *io, int file, off_t *offset, size_t length, instant deadline)
+{
+	struct io_op op = {.other_fd = file, .offset = offset};
+	ssize_t result = io_call_start(&op, io, IO_OP_SENDFILE);
+	size_t sent = 0;
+
+	if (unlikely(result < 0))
+		return result;
+	while (sent < length) {
+		op.length = min_of(length - sent, (size_t)IO_SENDFILE_BYTES);
+		result = io_call_step(&op, "sendfile", deadline);
+		if (result <= 0)
+			break;
+		sent += (size_t)result;
+	}
+	io_call_end(&op);
+	return result < 0 ? result : (ssize_t)sent;
+}
+
+int
+io_wait(struct io_fd *io, unsigned events, instant deadline)
+{
+	struct io_op op = {.flags = (int)events};
+	struct io_op *second = NULL;
+	ssize_t result;
+
+	must((events & (IO_IN | IO_OUT)) != 0);
+	if (io->fd >= 0 && (events & IO_IN) != 0 && io->reader != NULL)
+		return -EBUSY;
+	/* It needs IO_OUT by its code; a wait to read takes the other side. */
+	if ((events & IO_OUT) != 0) {
+		result = io_call_start(&op, io, IO_OP_WAIT);
+	} else {
+		result = io_call_start(&op, io, IO_OP_RECV);
+		op.code = IO_OP_WAIT;
+	}
+	if (result < 0)
+		return (int)result;
+	if ((events & IO_IN) != 0) {
+		io->reader = &op;
+		second = &op;
+	}
+	result = io_call_step(&op, "wait", deadline);
+	if (op.io != NULL) {
+		if (second != NULL)
+			io->reader = NULL;
+		if ((events & IO_OUT) != 0)
+			io->writer = NULL;
+	}
+	return (int)result;
+}

@@ -1,0 +1,286 @@
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "base/counters.h"
+#include "os/clock.h"
+#include "os/cpu.h"
+#include "runtime/io_backend.h"
+#include "runtime/worker.h"
+
+#define TASK_COUNT_MAX 1000000
+
+struct runtime runtime_here;
+
+static const struct io_backend *const runtime_backends[] = {&io_epoll};
+
+static const struct io_backend *
+runtime_find_backend(const char *name)
+{
+	if (name == NULL || strcmp(name, "auto") == 0)
+		return runtime_backends[0];
+	for (size_t i = 0; i < array_count(runtime_backends); i++) {
+		if (strcmp(runtime_backends[i]->name, name) == 0)
+			return runtime_backends[i];
+	}
+	return NULL;
+}
+
+static int
+runtime_configure(const struct runtime_options *options)
+{
+	struct runtime *runtime = &runtime_here;
+
+	memset(runtime, 0, sizeof(*runtime));
+	runtime->backend = runtime_find_backend(options->backend);
+	if (runtime->backend == NULL)
+		return -EINVAL;
+	runtime->worker_count = options->worker_count != 0
+	    ? options->worker_count
+	    : cpu_count_usable();
+	if (runtime->worker_count > RUNTIME_WORKERS_MAX)
+		runtime->worker_count = RUNTIME_WORKERS_MAX;
+	runtime->task_count_max = options->task_count_max != 0
+	    ? options->task_count_max
+	    : TASK_COUNT_MAX;
+	runtime->pin = options->pin;
+	return io_table_open();
+}
+
+/* The first task of worker 0. */
+static int
+runtime_root(void *arg)
+{
+	struct runtime *runtime = &runtime_here;
+
+	runtime->root_result = runtime->root(arg);
+	stop_start();
+	return 0;
+}
+
+static void
+runtime_worker_enter(struct worker *worker)
+{
+	worker_here = worker;
+	worker->thread = pthread_self();
+	sanitize_context_thread(&worker->loop);
+	if (runtime_here.pin)
+		cpu_pin(worker->index);
+	crash_thread_start(worker);
+	worker_run(worker);
+	crash_thread_end(worker);
+	worker_here = NULL;
+}
+
+static void *
+runtime_thread(void *arg)
+{
+	struct worker *worker = arg;
+
+	counters_use(NULL);
+	runtime_worker_enter(worker);
+	return NULL;
+}
+
+static void
+runtime_workers_free(void)
+{
+	for (unsigned i = 0; i < runtime_here.worker_count; i++) {
+		struct worker *worker = runtime_here.workers[i];
+
+		runtime_here.workers[i] = NULL;
+		if (worker == NULL)
+			continue;
+		worker_fini(worker);
+		free(worker);
+	}
+}
+
+static int
+runtime_workers_new(void)
+{
+	for (unsigned i = 0; i < runtime_here.worker_count; i++) {
+		struct worker *worker =
+		    aligned_alloc(_Alignof(struct worker), sizeof(*worker));
+		int error;
+
+		if (worker == NULL)
+			return -ENOMEM;
+		memset(worker, 0, sizeof(*worker));
+		error = worker_init(worker, i);
+		if (error < 0) {
+			free(worker);
+			return error;
+		}
+		runtime_here.workers[i] = worker;
+	}
+	return 0;
+}
+
+/* Handlers of the caller run on its own threads, as before. */
+int
+runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGABRT);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(ret_thread, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -error;
+}
+
+static void
+runtime_threads_join(unsigned count)
+{
+	for (unsigned i = 1; i < count; i++)
+		pthread_join(runtime_here.workers[i]->thread, NULL);
+}
+
+/* Threads 1.. of the workers; on error none is left. */
+static int
+runtime_threads_start(void)
+{
+	for (unsigned i = 1; i < runtime_here.worker_count; i++) {
+		pthread_t thread;
+		int error;
+
+		error = runtime_thread_new(
+		    &thread, runtime_thread, runtime_here.workers[i]);
+		if (error < 0) {
+			atomic_store(&runtime_here.ended, true);
+			for (unsigned k = 1; k < i; k++)
+				worker_wake(runtime_here.workers[k]);
+			runtime_threads_join(i);
+			return error;
+		}
+		runtime_here.workers[i]->thread = thread;
+	}
+	return 0;
+}
+
+/* The root task waits in worker 0's ready list until its loop runs. */
+static int
+runtime_root_start(task_fn root, void *arg)
+{
+	int error;
+
+	runtime_here.root = root;
+	runtime_here.root_arg = arg;
+	worker_here = runtime_here.workers[0];
+	error = task_start(NULL, "root", runtime_root, arg);
+	worker_here = NULL;
+	return error;
+}
+
+static int
+runtime_run_workers(task_fn root, void *arg)
+{
+	int error;
+
+	error = runtime_workers_new();
+	if (error == 0)
+		error = runtime_root_start(root, arg);
+	if (error == 0)
+		error = runtime_threads_start();
+	if (error == 0) {
+		runtime_worker_enter(runtime_here.workers[0]);
+		runtime_threads_join(runtime_here.worker_count);
+		offload_end();
+		error = runtime_here.root_result;
+	}
+	runtime_workers_free();
+	return error;
+}
+
+int
+runtime_run(const struct runtime_options *options, task_fn root, void *arg)
+{
+	static atomic_flag running = ATOMIC_FLAG_INIT;
+	int error;
+
+	if (worker_here != NULL || atomic_flag_test_and_set(&running))
+		return -EBUSY;
+	error = runtime_configure(options);
+	if (error == 0) {
+		crash_install();
+		error = runtime_run_workers(root, arg);
+		crash_uninstall();
+	}
+	runtime_here.worker_count = 0;
+	atomic_flag_clear(&running);
+	return error;
+}
+
+unsigned
+runtime_worker_count(void)
+{
+	return runtime_here.worker_count;
+}
+
+unsigned
+worker_self(void)
+{
+	return worker_here != NULL ? worker_here->index : 0;
+}
+
+instant
+runtime_now(void)
+{
+	return worker_here != NULL ? worker_here->now : clock_now();
+}
+
+const char *
+runtime_backend(void)
+{
+	return runtime_here.backend != NULL ? runtime_here.backend->name
+					    : runtime_backends[0]->name;
+}
+
+int
+signals_open(const int *signals)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (; *signals != 0; signals++)
+		sigaddset(&set, *signals);
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+		return -EINVAL;
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+void
+runtime_info_get(struct runtime_info *ret_info)
+{
+	struct runtime_info info = {.worker_count = runtime_here.worker_count};
+
+	for (unsigned i = 0; i < info.worker_count; i++) {
+		const struct worker *w = runtime_here.workers[i];
+
+		info.task_count +=
+		    atomic_load_explicit(&w->task_count, memory_order_relaxed);
+		info.task_count_peak += atomic_load_explicit(
+		    &w->task_count_peak, memory_order_relaxed);
+		info.switch_count += atomic_load_explicit(
+		    &w->switch_count, memory_order_relaxed);
+		info.poll_count +=
+		    atomic_load_explicit(&w->poll_count, memory_order_relaxed);
+		info.stack_bytes_mapped += atomic_load_explicit(&w->stack_slots,
+					       memory_order_relaxed) *
+		    STACK_SLOT_BYTES;
+	}
+	*ret_info = info;
+}

@@ -1,0 +1,116 @@
+#include <errno.h>
+
+#include "runtime/worker.h"
+
+static void
+scope_clear(struct scope *scope)
+{
+	list_init(&scope->tasks);
+	list_init(&scope->children);
+	list_init(&scope->sibling);
+	scope->waiter = NULL;
+	scope->first_error = 0;
+	scope->live = 0;
+}
+
+void
+scope_init(struct scope *scope, instant deadline)
+{
+	struct task *self = task_self();
+
+	must(self != NULL && self->scopes_open < UINT16_MAX);
+	scope_clear(scope);
+	self->scopes_open++;
+	scope->owner = self;
+	scope->parent = self->scope;
+	scope->deadline = instant_earlier(deadline, self->scope->deadline);
+	scope->cancelled = self->scope->cancelled;
+	list_push_back(&self->scope->children, &scope->sibling);
+}
+
+void
+scope_init_root(struct scope *scope)
+{
+	scope_clear(scope);
+	scope->owner = NULL;
+	scope->parent = NULL;
+	scope->deadline = instant_never();
+	scope->cancelled = 0;
+}
+
+void
+scope_task_started(struct scope *scope, struct task *task)
+{
+	task->scope = scope;
+	list_push_back(&scope->tasks, &task->of_scope);
+	scope->live++;
+}
+
+void
+scope_task_ended(struct scope *scope, struct task *task, int result)
+{
+	list_remove(&task->of_scope);
+	must(scope->live > 0);
+	scope->live--;
+	/* What a stopped task returns says nothing new. */
+	if (result < 0 && scope->first_error == 0 && scope->cancelled == 0)
+		scope->first_error = result;
+	if (scope->live == 0 && scope->waiter != NULL)
+		task_wake(scope->waiter);
+}
+
+int
+scope_wait(struct scope *scope)
+{
+	struct task *self = task_self();
+	int error;
+
+	must(self != NULL && scope->owner == self);
+	while (scope->live > 0) {
+		scope->waiter = self;
+		error = task_park("scope", instant_never());
+		scope->waiter = NULL;
+		if (error < 0)
+			return error;
+	}
+	return scope->first_error;
+}
+
+int
+scope_fini(struct scope *scope)
+{
+	struct task *self = task_self();
+
+	must(self != NULL && scope->owner == self);
+	if (scope->live > 0)
+		scope_cancel(scope, -ECANCELED);
+	while (scope->live > 0) {
+		scope->waiter = self;
+		task_park_uncancellable("scope end");
+		scope->waiter = NULL;
+	}
+	must(list_empty(&scope->children));
+	list_remove(&scope->sibling);
+	self->scopes_open--;
+	return scope->first_error;
+}
+
+/*
+ * The first cancel wins, also below: a child that was cancelled with an error
+ * of its own keeps it. Its subtree is cancelled then already.
+ */
+void
+scope_cancel(struct scope *scope, int error)
+{
+	if (scope->cancelled != 0)
+		return;
+	/* What timed out before stays timed out. */
+	if (!instant_before(worker_here->now, scope->deadline))
+		error = -ETIMEDOUT;
+	scope->cancelled = error != 0 ? error : -ECANCELED;
+	list_each (node, &scope->tasks)
+		task_stop(container_of(node, struct task, of_scope));
+	list_each (node, &scope->children)
+		scope_cancel(container_of(node, struct scope, sibling),
+		    scope->cancelled);
+}

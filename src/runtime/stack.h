@@ -1,0 +1,63 @@
+/*
+ * stack.h - the stacks of one worker: an arena of slots, guarded and pooled
+ *
+ * Layer      runtime, inside only
+ * Threads    its worker; stack_find() reads and is async-signal-safe
+ * Memory     one reservation of 64 GiB (less if the process may not), cut
+ *            into slots of 64 KiB. A slot in use is one page, plus what its
+ *            task touched:
+ *
+ *              slot                                         slot + 64 KiB
+ *              | guard page | ... stack grows down ... | struct task |
+ *
+ * Limits     stack_slots_max(); then -EAGAIN
+ * Invariant  a fault on a guard page belongs to the task of that slot. On
+ *            kernels before 6.13 the guards are mappings, which are scarce:
+ *            the first STACK_MAPPED_GUARDS slots of the process get one, the
+ *            others a canary that stack_check() looks at.
+ */
+#pragma once
+
+#include "base/cc.h"
+
+#define STACK_SLOT_BYTES   (64 << 10)
+#define STACK_GUARD_BYTES  4096
+#define STACK_CANARY_BYTES 128
+/* A guard splits a mapping in two: half of vm.max_map_count (65,530) by
+ * default, and half of that left to everybody else. */
+#define STACK_MAPPED_GUARDS 8000
+/* Free slots that stay warm at the top of the pool. */
+#define STACK_WARM 32
+/* Slots given back to the kernel per housekeeping tick: 2 us each. */
+#define STACK_TRIM_BATCH 256
+
+struct stacks {
+	char *arena;
+	uint32_t slot_count_max;
+	uint32_t slot_count; /* ever used */
+	uint32_t *pool; /* free slots, the last one the hottest */
+	uint32_t pool_count;
+	uint32_t pool_low; /* the fewest since the last tick */
+	uint32_t trimmed; /* pool[0..trimmed) hold no memory */
+	bool guard_install; /* MADV_GUARD_INSTALL works */
+	uint32_t mapped_guards; /* without it: slots below have a mapping */
+};
+
+MUST_CHECK int stacks_init(struct stacks *stacks, uint32_t slot_count_max);
+void stacks_fini(struct stacks *stacks);
+
+/* The lowest address of a slot, or NULL: none left, or out of memory.
+ * *@ret_fresh: it was never used before. */
+char *stack_acquire(struct stacks *stacks, bool *ret_fresh);
+void stack_release(struct stacks *stacks, char *slot);
+
+/* Once a second: give the memory of slots back that nobody needed for a
+ * second. Returns true while there may be more to give. */
+bool stacks_trim(struct stacks *stacks);
+
+/* Dies when the task of @slot has overrun a stack without a guard page. */
+void stack_check(const struct stacks *stacks, const char *slot);
+
+/* The slot that @address lies in, or NULL. *@ret_offset: where in it. */
+char *stack_find(
+    const struct stacks *stacks, const void *address, size_t *ret_offset);

@@ -1,0 +1,348 @@
+/*
+ * task.c - start, end, park and wake
+ *
+ * A park with a deadline arms the task's one timer only if it is not armed for
+ * an earlier time already, and a wake leaves it armed: a deadline on every I/O
+ * costs a comparison. When the timer fires too early for what the task waits
+ * for now, it is armed again for the right time.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "os/clock.h"
+#include "runtime/switch.h"
+#include "runtime/worker.h"
+
+__thread unsigned nosuspend_depth;
+
+static bool
+task_shielded(const struct task *task, instant now)
+{
+	return task->shield_depth != 0 &&
+	    instant_before(now, task->shield_until);
+}
+
+int
+task_stop_error(const struct task *task, instant now)
+{
+	const struct scope *scope = task->scope;
+
+	if (likely(
+		scope->cancelled == 0 && instant_before(now, scope->deadline)))
+		return 0;
+	if (task_shielded(task, now))
+		return 0;
+	return scope->cancelled != 0 ? scope->cancelled : -ETIMEDOUT;
+}
+
+/* When the park that @task is in must end, if nobody wakes it. */
+static instant
+task_park_end(const struct task *task)
+{
+	instant end = task->scope->cancelled != 0 ? instant_past()
+						  : task->scope->deadline;
+
+	if (task->shield_depth != 0 && instant_before(end, task->shield_until))
+		end = task->shield_until;
+	return instant_earlier(end, task->deadline);
+}
+
+static void
+task_timer_need(struct task *task, instant when)
+{
+	if (instant_is_never(when))
+		return;
+	if (!timer_armed(&task->timer) ||
+	    instant_before(when, task->timer.when))
+		timer_start(&task->timer, when);
+}
+
+static void
+task_unpark(struct task *task, bool stopped)
+{
+	task->stopped = stopped;
+	worker_ready(worker_here, task);
+}
+
+static void
+task_timer_fire(struct timer *timer)
+{
+	struct task *task = container_of(timer, struct task, timer);
+	instant end;
+
+	if (task->state != TASK_PARKED || task->uncancellable)
+		return;
+	end = task_park_end(task);
+	if (instant_before(worker_here->now, end))
+		task_timer_need(task, end);
+	else
+		task_unpark(task, true);
+}
+
+/* @task's scope was cancelled: end its park, or at the end of its shield. */
+void
+task_stop(struct task *task)
+{
+	instant end;
+
+	if (task->state != TASK_PARKED || task->uncancellable)
+		return;
+	end = task_park_end(task);
+	if (instant_before(worker_here->now, end))
+		task_timer_need(task, end);
+	else
+		task_unpark(task, true);
+}
+
+static void
+task_end(struct worker *worker, struct task *task, int result)
+{
+	must(task->scopes_open == 0);
+	must(nosuspend_depth == 0);
+	timer_stop(&task->timer);
+	scope_task_ended(task->scope, task, result);
+	worker->ended = task;
+	worker_switch(worker, task, true);
+}
+
+static void
+task_main(void)
+{
+	struct worker *worker = worker_here;
+	struct task *task = worker->current;
+
+	worker_switched(worker, &task->context);
+	task_end(worker, task, task->fn(task->arg));
+	__builtin_unreachable();
+}
+
+static struct task *
+task_take_slot(struct worker *worker)
+{
+	struct task *task;
+	bool fresh;
+	char *slot;
+
+	slot = stack_acquire(&worker->stacks, &fresh);
+	if (slot == NULL)
+		return NULL;
+	task = task_of_slot(slot);
+	must(task->state == TASK_FREE);
+	sanitize_context_init(&task->context, slot + STACK_GUARD_BYTES,
+	    STACK_SLOT_BYTES - STACK_GUARD_BYTES);
+	task->context.sp = switch_prepare(task, task_main);
+	if (fresh)
+		atomic_store_explicit(&worker->stack_slots,
+		    worker->stacks.slot_count, memory_order_relaxed);
+	return task;
+}
+
+static void
+task_count_up(struct worker *worker)
+{
+	uint32_t count =
+	    atomic_load_explicit(&worker->task_count, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&worker->task_count, count, memory_order_relaxed);
+	if (count > atomic_load_explicit(
+			&worker->task_count_peak, memory_order_relaxed))
+		atomic_store_explicit(
+		    &worker->task_count_peak, count, memory_order_relaxed);
+}
+
+int
+task_start_at(struct scope *scope, const char *name, task_fn fn, void *arg,
+    const char *file, int line)
+{
+	struct worker *worker = worker_here;
+	struct task *task;
+
+	must(worker != NULL);
+	if (atomic_load_explicit(&worker->task_count, memory_order_relaxed) >=
+	    runtime_here.task_count_max)
+		return -EAGAIN;
+	task = task_take_slot(worker);
+	if (task == NULL)
+		return worker->stacks.slot_count ==
+			worker->stacks.slot_count_max
+		    ? -EAGAIN
+		    : -ENOMEM;
+	task->uncancellable = false;
+	task->stopped = false;
+	task->wake_pending = false;
+	task->shield_depth = 0;
+	task->scopes_open = 0;
+	timer_init(&task->timer, task_timer_fire);
+	task->fn = fn;
+	task->arg = arg;
+	task->name = name;
+	task->file = file;
+	task->line = line;
+	task->reason = NULL;
+	scope_task_started(scope != NULL ? scope : &worker->root, task);
+	task_count_up(worker);
+	worker_ready(worker, task);
+	return 0;
+}
+
+struct task *
+task_self(void)
+{
+	return worker_here != NULL ? worker_here->current : NULL;
+}
+
+const char *
+task_name(const struct task *task)
+{
+	return task->name;
+}
+
+int
+task_cancelled(void)
+{
+	struct worker *worker = worker_here;
+
+	must(worker != NULL && worker->current != NULL);
+	return task_stop_error(worker->current, worker->now);
+}
+
+int
+task_yield(void)
+{
+	struct worker *worker = worker_here;
+	struct task *self;
+	int error;
+
+	must(worker != NULL && worker->current != NULL);
+	self = worker->current;
+	error = task_stop_error(self, worker->now);
+	if (error < 0)
+		return error;
+	worker_ready(worker, self);
+	worker_switch(worker, self, false);
+	return task_stop_error(self, worker->now);
+}
+
+/* @deadline has been stored, wake_pending and errors have been looked at. */
+static void
+task_park_now(struct worker *worker, struct task *self, const char *reason)
+{
+	self->state = TASK_PARKED;
+	self->reason = reason;
+	worker_switch(worker, self, false);
+	self->reason = NULL;
+}
+
+int
+task_park(const char *reason, instant deadline)
+{
+	struct worker *worker = worker_here;
+	struct task *self;
+	int error;
+
+	must(worker != NULL && worker->current != NULL);
+	self = worker->current;
+	error = task_stop_error(self, worker->now);
+	if (error < 0)
+		return error;
+	if (self->wake_pending) {
+		self->wake_pending = false;
+		return 0;
+	}
+	if (!instant_before(worker->now, deadline))
+		return -ETIMEDOUT;
+	self->deadline = deadline;
+	self->uncancellable = false;
+	self->stopped = false;
+	task_timer_need(self, task_park_end(self));
+	task_park_now(worker, self, reason);
+	if (!self->stopped)
+		return 0;
+	error = task_stop_error(self, worker->now);
+	return error < 0 ? error : -ETIMEDOUT;
+}
+
+void
+task_park_uncancellable(const char *reason)
+{
+	struct worker *worker = worker_here;
+	struct task *self;
+
+	must(worker != NULL && worker->current != NULL);
+	self = worker->current;
+	if (self->wake_pending) {
+		self->wake_pending = false;
+		return;
+	}
+	self->uncancellable = true;
+	task_park_now(worker, self, reason);
+	self->uncancellable = false;
+}
+
+void
+task_wake(struct task *task)
+{
+	if (task->state == TASK_PARKED)
+		task_unpark(task, false);
+	else
+		task->wake_pending = true;
+}
+
+int
+task_sleep_until(instant when)
+{
+	struct task *self = task_self();
+	int error;
+
+	must(self != NULL);
+	if (!instant_before(worker_here->now, when))
+		return task_yield();
+	for (;;) {
+		error = task_park("sleep", when);
+		if (error < 0 && error != -ETIMEDOUT)
+			return error;
+		error = task_stop_error(self, worker_here->now);
+		if (error < 0 || !instant_before(worker_here->now, when))
+			return error;
+	}
+}
+
+int
+task_sleep(duration how_long)
+{
+	/* Not the cached time: it may be a slice old, and the sleep would be
+	 * that much too short. */
+	return task_sleep_until(instant_after(clock_now(), how_long));
+}
+
+void
+task_shield(duration budget)
+{
+	struct task *self = task_self();
+
+	must(self != NULL && self->shield_depth < UINT16_MAX);
+	if (self->shield_depth++ == 0)
+		self->shield_until = instant_after(clock_now(), budget);
+}
+
+void
+task_unshield(void)
+{
+	struct task *self = task_self();
+
+	must(self != NULL && self->shield_depth > 0);
+	self->shield_depth--;
+}
+
+void
+nosuspend_enter(void)
+{
+	nosuspend_depth++;
+}
+
+void
+nosuspend_leave(void)
+{
+	must(nosuspend_depth > 0);
+	nosuspend_depth--;
+}

@@ -1,0 +1,227 @@
+#include "runtime/worker.h"
+
+#include <errno.h>
+
+#include "os/clock.h"
+#include "runtime/io_backend.h"
+#include "runtime/switch.h"
+
+#define HOUSEKEEPING_EVERY duration_s(1)
+
+__thread struct worker *worker_here;
+
+static void
+worker_count_switch(struct worker *worker)
+{
+	atomic_store_explicit(&worker->switch_count,
+	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) +
+		1,
+	    memory_order_relaxed);
+}
+
+void
+worker_ready(struct worker *worker, struct task *task)
+{
+	task->state = TASK_READY;
+	task->next_ready = NULL;
+	*worker->ready_last = task;
+	worker->ready_last = &task->next_ready;
+	worker->ready_count++;
+}
+
+static struct task *
+worker_take_ready(struct worker *worker)
+{
+	struct task *task = worker->ready_first;
+
+	if (worker->turn_left == 0 || task == NULL)
+		return NULL;
+	worker->turn_left--;
+	worker->ready_count--;
+	worker->ready_first = task->next_ready;
+	if (task->next_ready == NULL)
+		worker->ready_last = &worker->ready_first;
+	task->state = TASK_RUNNING;
+	return task;
+}
+
+/* The stack of a task that ended can be given back only from another one. */
+static void
+worker_bury(struct worker *worker)
+{
+	struct task *task = worker->ended;
+
+	worker->ended = NULL;
+	task->state = TASK_FREE;
+	atomic_store_explicit(&worker->task_count,
+	    atomic_load_explicit(&worker->task_count, memory_order_relaxed) - 1,
+	    memory_order_relaxed);
+	stack_release(&worker->stacks, task_slot(task));
+	if (unlikely(!timer_armed(&worker->housekeeping)))
+		timer_start(&worker->housekeeping,
+		    instant_after(worker->now, HOUSEKEEPING_EVERY));
+}
+
+void
+worker_switched(struct worker *worker, struct context *here)
+{
+	sanitize_switch_finish(here);
+	if (worker->ended != NULL)
+		worker_bury(worker);
+}
+
+static void
+worker_enter(
+    struct worker *worker, struct context *from, struct task *task, bool ends)
+{
+	struct context *to = task != NULL ? &task->context : &worker->loop;
+
+	worker->current = task;
+	worker->ops_left = TASK_SLICE_OPS;
+	worker_count_switch(worker);
+	sanitize_switch_start(from, to, ends);
+	switch_stack(&from->sp, to->sp);
+	worker_switched(worker, from);
+}
+
+void
+worker_switch(struct worker *worker, struct task *self, bool ends)
+{
+	struct task *next;
+
+	must(nosuspend_depth == 0);
+	if (unlikely(!worker->stacks.guard_install))
+		stack_check(&worker->stacks, task_slot(self));
+	next = worker_take_ready(worker);
+	if (next == self) {
+		/* It was the only one that is ready. */
+		worker->ops_left = TASK_SLICE_OPS;
+		return;
+	}
+	worker_enter(worker, &self->context, next, ends);
+}
+
+static void
+worker_run_ready(struct worker *worker)
+{
+	struct task *task;
+
+	worker->turn_left = worker->ready_count;
+	task = worker_take_ready(worker);
+	if (task != NULL)
+		worker_enter(worker, &worker->loop, task, false);
+	must(worker->current == NULL);
+}
+
+static void
+worker_housekeeping(struct timer *timer)
+{
+	struct worker *worker =
+	    container_of(timer, struct worker, housekeeping);
+
+	/* A trim of an idle worker must not keep waking it for ever. */
+	if (stacks_trim(&worker->stacks))
+		timer_start(
+		    timer, instant_after(worker->now, HOUSEKEEPING_EVERY));
+}
+
+/*
+ * Posters look at `sleeping` after they have put their item in; we look at the
+ * inbox after we have set it. One of the two sees the other.
+ */
+static void
+worker_poll(struct worker *worker)
+{
+	instant until = instant_past();
+
+	if (worker->ready_first == NULL && list_empty(&worker->watches) &&
+	    worker->inbox_rest == NULL) {
+		atomic_store(&worker->sleeping, true);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (inbox_empty(worker) && !atomic_load(&runtime_here.ended))
+			until = wheel_next(&worker->wheel);
+	}
+	atomic_store_explicit(&worker->poll_count,
+	    atomic_load_explicit(&worker->poll_count, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
+	worker->backend->poll(worker, until, WORKER_POLL_BATCH);
+	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
+}
+
+/* With tasks ready, not after every few switches. */
+static bool
+worker_poll_due(const struct worker *worker, uint64_t switches, instant polled)
+{
+	return worker->ready_first == NULL ||
+	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) -
+		switches >=
+	    WORKER_SWITCHES_PER_POLL ||
+	    instant_since(worker->now, polled).ns >= WORKER_POLL_NS;
+}
+
+void
+worker_run(struct worker *worker)
+{
+	instant polled = worker->now;
+	uint64_t switches = 0;
+
+	while (
+	    !atomic_load_explicit(&runtime_here.ended, memory_order_acquire)) {
+		worker_run_ready(worker);
+		if (worker->stopping)
+			stop_step(worker);
+		worker->now = clock_now();
+		if (worker_poll_due(worker, switches, polled)) {
+			worker_poll(worker);
+			worker->now = polled = clock_now();
+			switches = atomic_load_explicit(
+			    &worker->switch_count, memory_order_relaxed);
+		}
+		wheel_run(&worker->wheel, worker->now);
+		io_watches_run(worker);
+		inbox_run(worker);
+	}
+}
+
+void
+worker_wake(struct worker *worker)
+{
+	if (atomic_exchange(&worker->sleeping, false))
+		worker->backend->wake(worker);
+}
+
+int
+worker_init(struct worker *worker, unsigned index)
+{
+	int error;
+
+	worker->index = index;
+	worker->ready_last = &worker->ready_first;
+	worker->now = clock_now();
+	worker->backend = runtime_here.backend;
+	worker->thread = pthread_self();
+	wheel_init(&worker->wheel, worker->now);
+	timer_init(&worker->housekeeping, worker_housekeeping);
+	list_init(&worker->watches);
+	scope_init_root(&worker->root);
+	sanitize_context_thread(&worker->loop);
+	error = stacks_init(&worker->stacks, runtime_here.task_count_max);
+	if (error < 0)
+		return error;
+	error = worker->backend->open(worker);
+	if (error < 0)
+		stacks_fini(&worker->stacks);
+	return error;
+}
+
+void
+worker_fini(struct worker *worker)
+{
+	io_pipes_free(worker);
+	worker->backend->close(worker);
+	for (uint32_t i = 0; i < worker->stacks.slot_count; i++)
+		sanitize_context_fini(&task_of_slot(
+		    worker->stacks.arena + (size_t)i * STACK_SLOT_BYTES)
+					   ->context);
+	stacks_fini(&worker->stacks);
+}

@@ -1,0 +1,197 @@
+/*
+ * worker.h - what a worker is made of
+ *
+ * Layer      runtime, inside only
+ * Threads    everything above `inbox` belongs to the worker's thread; the
+ *            statistics are read by others, one word each
+ *
+ * A worker runs its ready tasks in the order in which they became ready. A
+ * task that stops switches to the next one directly; the loop, on the thread's
+ * own stack, gets control when those that were ready at the start of its turn
+ * have run, or when none is left. Then it polls, fires timers and empties the
+ * inbox.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "runtime/runtime.h"
+#include "runtime/sanitize.h"
+#include "runtime/stack.h"
+#include "runtime/task.h"
+#include "runtime/wheel.h"
+
+/* I/O operations of a task before it yields: with 32, a neighbour of a flood
+ * waits 0.5 ms at the median, without a limit 85 ms. */
+#define TASK_SLICE_OPS 32
+/* While tasks are ready the backend is polled after this many switches or
+ * this long. */
+#define WORKER_SWITCHES_PER_POLL 64
+#define WORKER_POLL_NS           200000
+#define WORKER_POLL_BATCH        256
+#define WORKER_INBOX_BATCH       256
+
+enum task_state {
+	TASK_FREE, /* the slot is in the pool; zero, as fresh memory is */
+	TASK_READY,
+	TASK_RUNNING,
+	TASK_PARKED,
+};
+
+/* At the top of its slot: the first frames of the task share its page. */
+struct task {
+	struct context context;
+	struct task *next_ready;
+	uint8_t state;
+	bool uncancellable; /* the park that it is in */
+	bool stopped; /* made ready by a deadline or a cancel, not a wake */
+	bool wake_pending;
+	uint16_t shield_depth;
+	uint16_t scopes_open;
+	instant deadline; /* of the call that parked it */
+	instant shield_until;
+	struct timer timer; /* armed lazily: may fire before it is needed */
+	struct scope *scope;
+	struct list of_scope;
+	task_fn fn;
+	void *arg;
+	const char *name;
+	const char *file;
+	int line;
+	const char *reason; /* what it is parked for */
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct task) <= 320,
+    "a parked task is one page: control block and the frames of a call");
+
+/* See stop.c. */
+struct stop_state {
+	struct inbox_item ask;
+	struct inbox_item reply;
+	uint64_t mark; /* activity at the last reply */
+	bool asked;
+	bool quiet; /* none between the last two replies */
+};
+
+struct io_backend;
+struct io_pipe;
+
+struct worker {
+	struct task *current; /* NULL on the loop */
+	struct task *ready_first;
+	struct task **ready_last;
+	uint32_t ready_count;
+	uint32_t turn_left; /* switches before the loop gets control */
+	int ops_left; /* of the current task's slice */
+	instant now;
+	struct task *ended; /* its stack is still to be released */
+	struct context loop;
+	struct stacks stacks;
+	struct wheel wheel;
+	struct scope root;
+	struct timer housekeeping;
+	unsigned index;
+	bool stopping;
+
+	const struct io_backend *backend;
+	void *backend_state;
+	struct list watches; /* io_watch() calls to look at */
+	struct io_pipe *pipes; /* idle ones, for io_splice() */
+	unsigned pipe_count;
+	uint32_t offload_count; /* jobs that will report back */
+
+	/* Statistics and what the end of the runtime looks at. */
+	_Atomic uint32_t task_count;
+	_Atomic uint32_t task_count_peak;
+	_Atomic uint64_t switch_count;
+	_Atomic uint64_t poll_count;
+	_Atomic uint64_t stack_slots;
+	uint64_t item_count; /* inbox items run */
+	struct inbox_item *inbox_rest; /* taken from `inbox`, in order */
+	struct stop_state stop;
+	pthread_t thread;
+	void *signal_stack;
+	size_t signal_stack_bytes;
+
+	_Alignas(64) _Atomic(struct inbox_item *) inbox;
+	_Atomic bool sleeping;
+};
+
+/* This thread's worker, NULL outside. Threads never exchange tasks, so it may
+ * be kept across a suspension. */
+extern __thread struct worker *worker_here
+    __attribute__((tls_model("initial-exec")));
+extern __thread unsigned nosuspend_depth
+    __attribute__((tls_model("initial-exec")));
+
+/* All workers of the running runtime. */
+struct runtime {
+	struct worker *workers[RUNTIME_WORKERS_MAX];
+	unsigned worker_count;
+	const struct io_backend *backend;
+	uint32_t task_count_max;
+	bool pin;
+	task_fn root;
+	void *root_arg;
+	int root_result;
+	_Atomic bool ended; /* leave the loops */
+	unsigned stop_replies; /* of worker 0 */
+	bool stop_quiet;
+};
+extern struct runtime runtime_here;
+
+/* worker.c */
+MUST_CHECK int worker_init(struct worker *worker, unsigned index);
+void worker_fini(struct worker *worker);
+void worker_run(struct worker *worker);
+void worker_ready(struct worker *worker, struct task *task);
+/* Leave the current task for the next ready one or the loop. */
+void worker_switch(struct worker *worker, struct task *self, bool ends);
+/* First thing after a switch, on the new stack. */
+void worker_switched(struct worker *worker, struct context *here);
+void worker_wake(struct worker *worker);
+
+/* task.c */
+int task_stop_error(const struct task *task, instant now);
+void task_stop(struct task *task); /* its scope was cancelled */
+static inline struct task *
+task_of_slot(char *slot)
+{
+	return (struct task *)(slot + STACK_SLOT_BYTES) - 1;
+}
+static inline char *
+task_slot(struct task *task)
+{
+	return (char *)(task + 1) - STACK_SLOT_BYTES;
+}
+
+/* scope.c */
+void scope_init_root(struct scope *scope);
+void scope_task_started(struct scope *scope, struct task *task);
+void scope_task_ended(struct scope *scope, struct task *task, int result);
+
+/* inbox.c: runs up to WORKER_INBOX_BATCH items; true if some are left. */
+bool inbox_run(struct worker *worker);
+bool inbox_empty(const struct worker *worker);
+
+/* runtime.c: a thread that gets no signals but those of its own mistakes. */
+MUST_CHECK int runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
+
+/* stop.c */
+void stop_start(void);
+void stop_step(struct worker *worker);
+
+/* crash.c */
+void crash_install(void);
+void crash_uninstall(void);
+void crash_thread_start(struct worker *worker);
+void crash_thread_end(struct worker *worker);
+
+/* offload.c */
+void offload_end(void);
+
+/* io/io.c */
+void io_watches_run(struct worker *worker);
+/* io/splice.c */
+void io_pipes_free(struct worker *worker);
