@@ -13,6 +13,7 @@
  *   SOCKETS*, CONFIG(version)      ->     builds its snapshot beside the live
  *                                  <-     APPLIED(version), or REFUSED + why
  *   COMMIT(version) or ABORT       ->     makes it live, or forgets it
+ *                                  <-     COMMITTED(version)
  */
 #pragma once
 
@@ -36,6 +37,7 @@ enum channel_type {
 	/* role to manager */
 	CHANNEL_APPLIED,
 	CHANNEL_REFUSED, /* text: why, one line */
+	CHANNEL_COMMITTED,
 	CHANNEL_DRAINED,
 	/* control to manager: requests, each answered with a REPLY */
 	CHANNEL_RELOAD,

@@ -149,3 +149,9 @@ listen_open(const struct listen_options *options, int *ret_fds, unsigned count)
 	}
 	return r;
 }
+
+void
+listen_backlog_set(int fd, int backlog)
+{
+	(void)listen(fd, backlog);
+}

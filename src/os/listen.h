@@ -33,3 +33,6 @@ struct listen_options {
 MUST_CHECK
 int
 listen_open(const struct listen_options *options, int *ret_fds, unsigned count);
+
+/* Another backlog for a socket that listens already. */
+void listen_backlog_set(int fd, int backlog);

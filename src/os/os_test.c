@@ -318,6 +318,7 @@ user_lowered(void)
 {
 	struct user user;
 
+	privileges_bound();
 	if (user_find(NULL, NULL, &user) != 0 || user_become(&user) != 0 ||
 	    privileges_drop() != 0)
 		_exit(10);
@@ -326,6 +327,8 @@ user_lowered(void)
 		_exit(11);
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		_exit(12);
+	if (prctl(PR_CAPBSET_READ, 0, 0, 0, 0) != 0)
+		_exit(13);
 }
 
 static void

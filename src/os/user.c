@@ -98,6 +98,14 @@ user_become(const struct user *user)
 	return 0;
 }
 
+void
+privileges_bound(void)
+{
+	/* Those beyond the kernel's last one fail too. */
+	for (unsigned long cap = 0; cap < 64; cap++)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+}
+
 int
 privileges_drop(void)
 {
@@ -106,9 +114,6 @@ privileges_drop(void)
 	};
 	struct __user_cap_data_struct none[2] = {0};
 
-	/* Fails without CAP_SETPCAP, and beyond the kernel's last one. */
-	for (unsigned long cap = 0; cap < 64; cap++)
-		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none) < 0)
 		return -errno;

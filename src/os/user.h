@@ -36,7 +36,12 @@ int user_find(const char *name, const char *group, struct user *ret_user);
 MUST_CHECK
 int user_become(const struct user *user);
 
-/* Give up every capability (also the bounding and the ambient set, where the
- * process may) and whatever exec could add. Returns 0 or -errno. */
+/* No program run from here on can gain a capability: empties the bounding
+ * set. Does nothing without CAP_SETPCAP; before user_become(), which takes it
+ * away. */
+void privileges_bound(void);
+
+/* Give up every capability, and whatever exec could add.
+ * Returns 0 or -errno. */
 MUST_CHECK
 int privileges_drop(void);
