@@ -1,0 +1,31 @@
+/*
+ * socket.h - stream sockets that connect, and their options
+ *
+ * Layer      os
+ *
+ * Every socket is non-blocking and close-on-exec. Listening sockets are
+ * listen.h's.
+ */
+#pragma once
+
+#include <sys/socket.h>
+
+#include "base/cc.h"
+
+/* @family  AF_INET, AF_INET6, AF_UNIX. Returns the descriptor or -errno. */
+MUST_CHECK
+int socket_stream(int family);
+
+/* Send small segments at once (TCP_NODELAY). */
+MUST_CHECK
+int socket_nodelay(int fd);
+
+/* Connect from @address; a port of 0 is chosen by connect(2), so that one
+ * port can serve connections to different servers.
+ * Returns 0 or -errno. */
+MUST_CHECK
+int
+socket_bind_source(int fd, const struct sockaddr *address, socklen_t length);
+
+/* For a descriptor that no io_fd owns. */
+void socket_close(int fd);
