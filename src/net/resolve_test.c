@@ -1,16 +1,11 @@
-#include "net/resolve.h"
+/* The order of addresses cannot be seen from outside without a name server. */
+#include "net/resolve.c"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
-
-#include "runtime/runtime.h"
 
 static struct sockaddr_storage found[RESOLVE_ADDRESSES_MAX];
 static unsigned count;
@@ -123,6 +118,48 @@ left_alone(void *arg)
 			assert_int_equal(result, E_CLIENT_GONE);
 	}
 	return 0;
+}
+
+static unsigned
+insert_all(struct resolve_lookup *lookup, const char *const *names)
+{
+	lookup->count = 0;
+	for (; *names != NULL; names++) {
+		union resolve_address address;
+
+		assert_true(resolve_numeric(*names, &address));
+		resolve_insert(lookup, &address);
+	}
+	return lookup->count;
+}
+
+/* However the answer is turned: the preferred family first, then by value,
+ * none twice. */
+static void
+order_is_stable(void **state)
+{
+	static const char *const turns[][6] = {
+	    {"2001:db8::2", "192.0.2.9", "2001:db8::1", "192.0.2.1",
+		"192.0.2.9"},
+	    {"2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::1",
+		"192.0.2.9"},
+	};
+	static const char *const ordered[] = {"2001:db8::1 8080",
+	    "2001:db8::2 8080", "192.0.2.1 8080", "192.0.2.9 8080"};
+	static const char *const other[] = {"192.0.2.1", "2001:db8::1", NULL};
+	static struct resolve_lookup lookup;
+
+	for (size_t t = 0; t < array_count(turns); t++) {
+		assert_int_equal(insert_all(&lookup, turns[t]), 4);
+		resolve_give(&lookup, 8080, found, 3, &count);
+		assert_int_equal(count, 3);
+		resolve_give(&lookup, 8080, found, 8, &count);
+		assert_int_equal(count, 4);
+		for (unsigned i = 0; i < 4; i++)
+			assert_string_equal(found_text(i), ordered[i]);
+	}
+	assert_int_equal(insert_all(&lookup, other), 2);
+	assert_int_equal(lookup.found[0].any.sa_family, AF_INET);
 }
 
 static void
