@@ -21,6 +21,7 @@ import tempfile
 import time
 
 WEIR = os.environ.get("WEIR") or str(pathlib.Path(__file__).parents[2] / "build" / "weir")
+BROKEN = re.compile(r"assertion failed|Sanitizer|runtime error:")
 ROLES = ("worker", "health", "control")
 
 
@@ -130,7 +131,8 @@ class Edge:
         return pwd.getpwnam(self.user).pw_gid if self.user else None
 
     def stop(self, seconds=40):
-        """SIGTERM, and wait. Returns the exit status."""
+        """SIGTERM, and wait. Returns the exit status. Fails when a process
+        of it died of its own assertions or was found out by a sanitizer."""
         if self.process is None:
             return None
         if self.process.poll() is None:
@@ -144,6 +146,8 @@ class Edge:
         if self._notify is not None:
             self._notify.close()
             self._notify = None
+        log = self.log()
+        assert not BROKEN.search(log), log
         return self.process.returncode
 
     def wait_notified(self, *wanted, seconds=20):
