@@ -268,7 +268,7 @@ manager_signals_read(struct manager *manager)
 	    (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGHUP:
-			manager_change_begin(manager, false, 0);
+			manager->reload_wanted = true;
 			break;
 		case SIGUSR1:
 			manager_logs_reopen(manager);
@@ -372,6 +372,10 @@ manager_turn(struct manager *manager)
 			manager_role_ended(manager, &manager->roles[i]);
 	}
 	manager_deadlines(manager);
+	if (manager->reload_wanted && manager_change_possible(manager)) {
+		manager->reload_wanted = false;
+		manager_change_begin(manager, false, 0);
+	}
 }
 
 static bool

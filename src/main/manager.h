@@ -83,6 +83,7 @@ struct manager {
 	int signal_fd;
 	int pid_fd; /* -1: none */
 	char pid_path[4096];
+	bool reload_wanted; /* SIGHUP: as soon as it is possible */
 	bool become; /* the roles change their user */
 	struct user user;
 	unsigned threads;
@@ -117,6 +118,8 @@ void manager_send_all(struct manager *manager);
 /* Send it an edition to prepare. */
 void manager_edition_offer(struct manager *manager, struct manager_role *role,
     const struct edition *edition);
+/* False while another reload is under way, at the start and at the end. */
+bool manager_change_possible(const struct manager *manager);
 /* @asker_id  of a request of the control role; asked == false: a signal */
 void
 manager_change_begin(struct manager *manager, bool asked, uint64_t asker_id);

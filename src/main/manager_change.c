@@ -177,6 +177,13 @@ manager_change_open(struct manager *manager, FILE *why)
 	return 0;
 }
 
+bool
+manager_change_possible(const struct manager *manager)
+{
+	return manager->state == RUNNING && manager->change.next == NULL &&
+	    manager->change.old == NULL;
+}
+
 void
 manager_change_begin(struct manager *manager, bool asked, uint64_t asker_id)
 {
@@ -186,18 +193,7 @@ manager_change_begin(struct manager *manager, bool asked, uint64_t asker_id)
 	FILE *why;
 	int r;
 
-	if (manager->state != RUNNING || change->next != NULL ||
-	    change->old != NULL) {
-		if (asked)
-			manager_reply(manager, asker_id, E_CONFIG_BUSY,
-			    BYTES("another reload is under way, or weir is "
-				  "about to stop\n"));
-		else
-			log_warn("config",
-			    "SIGHUP while a reload is under way "
-			    "is ignored; send it again");
-		return;
-	}
+	must(manager_change_possible(manager));
 	*change = (struct manager_change){
 	    .deadline =
 		instant_after(clock_now(), duration_ms(MANAGER_CHANGE_MS)),

@@ -148,7 +148,12 @@ manager_control_handle(struct manager *manager)
 
 	switch (head.type) {
 	case CHANNEL_RELOAD:
-		manager_change_begin(manager, true, head.id);
+		if (manager_change_possible(manager))
+			manager_change_begin(manager, true, head.id);
+		else
+			manager_reply(manager, head.id, E_CONFIG_BUSY,
+			    BYTES("another reload is under way, or weir is "
+				  "about to stop\n"));
 		return true;
 	case CHANNEL_SERVER_SET:
 		set = manager->message.server_set;
