@@ -32,14 +32,18 @@ void config_errors_init(
     struct config_errors *errors, const char *path, struct bytes text);
 void config_errors_fini(struct config_errors *errors);
 /* As text: file:line:column: message, the line, a caret, the remedy. */
-void config_errors_print(
-    const struct config_errors *errors, FILE *to, bool colour);
+void
+config_errors_print(const struct config_errors *errors, FILE *to, bool colour);
 
 /* Read a whole file; *ret_text is malloc'd. Returns 0 or -errno; -EFBIG over
  * CONFIG_FILE_BYTES_MAX. */
 #define CONFIG_FILE_BYTES_MAX (16 << 20)
-MUST_CHECK int config_read_file(
-    const char *path, char **ret_text, size_t *ret_length);
+MUST_CHECK
+int config_read_file(const char *path, char **ret_text, size_t *ret_length);
+
+/* Of one pool, and of all pools together. */
+#define CONFIG_POOL_SERVERS_MAX 1024
+#define CONFIG_SERVERS_MAX      4096
 
 /* The JSON Schema (2020-12) and the reference (Markdown), both generated from
  * the tables that the reader uses. */

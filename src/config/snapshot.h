@@ -171,6 +171,9 @@ struct config_listener {
 	unsigned backlog; /* 4096 */
 	int default_site; /* site that answers unknown hosts; -1: 421 */
 	bool admin; /* the admin plane's loopback listener */
+	/* The IPv6 half of a port alone: that it cannot be opened because the
+	 * system has no IPv6 is no mistake. */
+	bool optional;
 };
 
 /* ---- pools ---- */
@@ -238,8 +241,11 @@ struct config_pool {
 };
 
 /* ---- the program ---- */
-enum config_log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON,
-	LOG_FORMAT_COMBINED };
+enum config_log_format {
+	LOG_FORMAT_LOGFMT,
+	LOG_FORMAT_JSON,
+	LOG_FORMAT_COMBINED
+};
 
 struct config_log {
 	struct bytes error_to; /* path, or "stderr" */
@@ -291,11 +297,12 @@ struct snapshot {
  * Returns 0 and *@ret (free with snapshot_free), E_CONFIG_INVALID, -ENOMEM.
  */
 struct config_errors;
-MUST_CHECK int snapshot_build(struct bytes text, const char *path,
+MUST_CHECK
+int snapshot_build(struct bytes text, const char *path,
     struct config_errors *errors, struct snapshot **ret);
 void snapshot_free(struct snapshot *snapshot);
 
 /* The index of the listener with that address text, or -1. */
 int snapshot_listener_find(const struct snapshot *snapshot, struct bytes text);
-const struct config_pool *snapshot_pool_find(
-    const struct snapshot *snapshot, struct bytes name);
+const struct config_pool *
+snapshot_pool_find(const struct snapshot *snapshot, struct bytes name);
