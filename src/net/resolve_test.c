@@ -175,6 +175,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) {#fn, on_runtime, NULL, NULL, (void *)(fn)}
+	    cmocka_unit_test(order_is_stable),
 	    TEST(numeric),
 	    TEST(localhost),
 	    TEST(nonsense),
