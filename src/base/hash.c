@@ -81,14 +81,24 @@ hash_keyed(const struct hash_key *key, struct bytes data)
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
+/* Both halves of a product depend on all bits of both factors. */
+static inline uint64_t
+hash_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)(product >> 64) ^ (uint64_t)product;
+}
+
 uint64_t
 hash_bytes(struct bytes data, uint64_t seed)
 {
-	uint64_t h = hash_mix(seed + 0x9e3779b97f4a7c15u);
+	static const uint64_t odd = 0x9e3779b97f4a7c15u;
+	uint64_t h = hash_mix(seed + odd);
 	size_t at = 0;
 
 	for (; data.length - at >= 8; at += 8)
-		h = hash_pair(h, hash_load(data.at + at));
-	h = hash_pair(h, hash_load_tail(data.at + at, data.length - at));
-	return hash_pair(h, data.length);
+		h = hash_fold(h ^ hash_load(data.at + at), odd);
+	h = hash_fold(h ^ hash_load_tail(data.at + at, data.length - at), odd);
+	return hash_mix(h ^ data.length);
 }

@@ -6,7 +6,11 @@
  *            may be those of all threads
  * Cost       pick: one or two passes over the array that the caller has just
  *            filled (n <= BALANCE_SERVERS_MAX); hash_ring O(log n) when it has
- *            no bound; no allocation
+ *            no bound; no allocation. Measured on an EPYC core with 10
+ *            servers: round_robin 37 ns, least_requests 55, two_choices 51,
+ *            random 29, hash 51 (weights alike) or 350, hash_ring 60.
+ *            Rebuilding the ring sorts: 0.13 ms with 10 servers, 22 ms with
+ *            1,000
  * Invariant  pick returns a server that is usable and has a weight, or -1;
  *            what a server that is not usable would have taken is spread over
  *            the others by weight

@@ -21,16 +21,34 @@ hash_cost(uint64_t u)
 		uint64_t square =
 		    (uint64_t)((unsigned __int128)mantissa * mantissa >> 64);
 
-		log <<= 1;
-		if (square >> 63 != 0) {
-			log |= 1;
-			mantissa = square;
-		} else {
-			mantissa = square << 1;
-		}
+		/* No branch: a processor could not foresee it. */
+		log = log << 1 | square >> 63;
+		mantissa = square << (1 - (square >> 63));
 	}
 	/* u = 2^(64 - zeros - 1) * (1 + fraction), log its log2. */
 	return ((uint64_t)(zeros + 1) << 32) - log;
+}
+
+struct hash_draw {
+	uint64_t u;
+	uint64_t weight;
+	uint64_t cost; /* 0: not computed yet */
+};
+
+/* Whether @a beats @b: a.cost / a.weight < b.cost / b.weight. */
+static bool
+hash_draw_better(struct hash_draw *a, struct hash_draw *b)
+{
+	/* The logarithm does not change the order of equals. */
+	if (likely(a->weight == b->weight))
+		return a->u > b->u;
+	if (b->cost == 0)
+		b->cost = hash_cost(b->u);
+	/* -log2(u) >= 1 - u: most who lose need no logarithm. */
+	if ((~a->u >> 32) * b->weight > b->cost * a->weight)
+		return false;
+	a->cost = hash_cost(a->u);
+	return a->cost * b->weight < b->cost * a->weight;
 }
 
 int
@@ -38,30 +56,22 @@ balance_hash_pick(
     struct balancer *balancer, const struct balance_request *request)
 {
 	struct balance_bound bound;
-	uint64_t best_cost = 0, best_weight = 0;
-	int best = -1;
+	struct hash_draw best = {0};
+	int chosen = -1;
 
 	balance_bound_set(&bound, balancer, request);
 	for (unsigned i = 0; i < balancer->count; i++) {
 		const struct balance_server *server = &balancer->servers[i];
-		uint64_t u, cost;
+		struct hash_draw draw = {.weight = server->weight};
 
 		if (!balance_takes(server) ||
 		    !balance_bound_takes(&bound, server))
 			continue;
-		u = hash_pair(server->key, request->hash) | 1;
-		/* -log2(u) >= 1 - u: nearly all who lose do so here, and
-		 * the logarithm is taken about ln(n) times. */
-		if (best >= 0 &&
-		    (~u >> 32) * best_weight > best_cost * server->weight)
-			continue;
-		cost = hash_cost(u);
-		if (best < 0 ||
-		    cost * best_weight < best_cost * server->weight) {
-			best = (int)i;
-			best_cost = cost;
-			best_weight = server->weight;
+		draw.u = hash_mix(server->key ^ request->hash) | 1;
+		if (chosen < 0 || hash_draw_better(&draw, &best)) {
+			chosen = (int)i;
+			best = draw;
 		}
 	}
-	return best;
+	return chosen;
 }
