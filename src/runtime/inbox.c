@@ -21,11 +21,10 @@ worker_post(unsigned index, struct inbox_item *item)
 	do {
 		item->next = first;
 	} while (!atomic_compare_exchange_weak_explicit(&worker->inbox, &first,
-	    item, memory_order_release, memory_order_relaxed));
-	/* Pairs with the fence of worker_poll(). Nobody is signalled who is
-	 * awake: that costs 325 ns, a look at the flag 1 ns. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed))
+	    item, memory_order_seq_cst, memory_order_relaxed));
+	/* Sequentially consistent like its partner in worker_poll(). Nobody
+	 * is signalled who is awake: that costs 325 ns, a look 1 ns. */
+	if (atomic_load(&worker->sleeping))
 		worker_wake(worker);
 }
 
@@ -33,7 +32,7 @@ bool
 inbox_empty(const struct worker *worker)
 {
 	return worker->inbox_rest == NULL &&
-	    atomic_load_explicit(&worker->inbox, memory_order_relaxed) == NULL;
+	    atomic_load(&worker->inbox) == NULL;
 }
 
 /* Everything posted so far, the oldest first. */

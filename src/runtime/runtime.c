@@ -66,7 +66,6 @@ static void
 runtime_worker_enter(struct worker *worker)
 {
 	worker_here = worker;
-	worker->thread = pthread_self();
 	sanitize_context_thread(&worker->loop);
 	if (runtime_here.pin)
 		cpu_pin(worker->index);

@@ -137,7 +137,6 @@ worker_poll(struct worker *worker)
 	if (worker->ready_first == NULL && list_empty(&worker->watches) &&
 	    worker->inbox_rest == NULL) {
 		atomic_store(&worker->sleeping, true);
-		atomic_thread_fence(memory_order_seq_cst);
 		if (inbox_empty(worker) && !atomic_load(&runtime_here.ended))
 			until = wheel_next(&worker->wheel);
 	}
@@ -199,7 +198,6 @@ worker_init(struct worker *worker, unsigned index)
 	worker->ready_last = &worker->ready_first;
 	worker->now = clock_now();
 	worker->backend = runtime_here.backend;
-	worker->thread = pthread_self();
 	wheel_init(&worker->wheel, worker->now);
 	timer_init(&worker->housekeeping, worker_housekeeping);
 	list_init(&worker->watches);
