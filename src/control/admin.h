@@ -33,6 +33,7 @@ struct admin_conn {
 	unsigned *open_count; /* of its listener */
 	bool loopback; /* TCP: Host, Origin and token are asked for */
 	bool close; /* after this answer */
+	const char *allow; /* of a 405 */
 	char who[96]; /* for the audit line */
 	/* The request being served. */
 	struct http_head request;

@@ -40,6 +40,8 @@ reply_fields(struct admin_conn *conn, struct http_head *head,
 	if (r == 0 && head->status == 401)
 		r = http_head_add(head, FIELD_WWW_AUTHENTICATE,
 		    BYTES("Bearer realm=\"weir\""));
+	if (r == 0 && head->status == 405)
+		r = http_head_add(head, FIELD_ALLOW, bytes_from(conn->allow));
 	return r;
 }
 

@@ -402,13 +402,16 @@ admin_dispatch(struct admin_conn *conn)
 		    "there are /healthz /metrics /v1/config /v1/dump "
 		    "/v1/reload /v1/servers /v1/status /v1/stop",
 		    bytes_of(NULL, 0));
-	allowed = route->methods == CHANGES
-	    ? method == HTTP_POST
-	    : method == HTTP_GET || method == HTTP_HEAD;
+	if (route->methods == CHANGES) {
+		allowed = method == HTTP_POST;
+		conn->allow = "POST";
+	} else {
+		allowed = method == HTTP_GET || method == HTTP_HEAD;
+		conn->allow = "GET, HEAD";
+	}
 	if (!allowed)
 		return admin_reply_error(conn, 405,
 		    BYTES("method not allowed here"),
-		    route->methods == CHANGES ? "use POST" : "use GET",
-		    bytes_of(NULL, 0));
+		    "use one that the field Allow names", bytes_of(NULL, 0));
 	return route->serve(conn, rest);
 }

@@ -117,30 +117,30 @@ cli_fail(const struct cli_options *o, const char *what, int error,
 	return 1;
 }
 
-/* admin.socket of a configuration file, malloc'd. */
+/* Of the file's admin.socket, malloc'd; NULL: it has none. 0 or -errno, or
+ * E_CONFIG_INVALID with the mistakes in @errors. */
 static int
-cli_socket_of_snapshot(const struct cli_options *o,
-    const struct snapshot *snapshot, char **ret_path)
+cli_socket_read(struct bytes text, const char *file,
+    struct config_errors *errors, char **ret_path)
 {
-	struct bytes path = snapshot->admin.socket;
+	struct snapshot *snapshot;
+	int r = snapshot_build(text, file, errors, &snapshot);
 
-	if (path.length == 0) {
-		fprintf(stderr,
-		    "weir %s: %s has no admin.socket\nAdd `admin: {socket: "
-		    "PATH}` to it and restart, or use curl with "
-		    "admin.listen and its token.\n",
-		    o->verb, o->config);
-		return 1;
-	}
-	*ret_path = strndup(path.at, path.length);
-	return *ret_path != NULL ? 0 : 1;
+	if (r < 0)
+		return r;
+	*ret_path = NULL;
+	if (snapshot->admin.socket.length != 0)
+		*ret_path = strndup(
+		    snapshot->admin.socket.at, snapshot->admin.socket.length);
+	snapshot_free(snapshot);
+	return 0;
 }
 
+/* Says what is wrong with the file of --config. Returns 0 or 1. */
 static int
 cli_socket_of_config(const struct cli_options *o, char **ret_path)
 {
 	struct config_errors errors;
-	struct snapshot *snapshot;
 	char *text;
 	size_t length;
 	int r = config_read_file(o->config, &text, &length);
@@ -148,18 +148,37 @@ cli_socket_of_config(const struct cli_options *o, char **ret_path)
 	if (r < 0)
 		return cli_fail(o, o->config, r, NULL);
 	config_errors_init(&errors, o->config, bytes_of(text, length));
-	r = snapshot_build(
-	    bytes_of(text, length), o->config, &errors, &snapshot);
-	if (r < 0) {
+	r = cli_socket_read(
+	    bytes_of(text, length), o->config, &errors, ret_path);
+	if (r < 0)
 		config_errors_print(&errors, stderr, terminal_has_colour(2));
-		r = 1;
-	} else {
-		r = cli_socket_of_snapshot(o, snapshot, ret_path);
-		snapshot_free(snapshot);
-	}
+	else if (*ret_path == NULL)
+		fprintf(stderr,
+		    "weir %s: %s has no admin.socket\nAdd `admin: {socket: "
+		    "PATH}` and restart weir.\n",
+		    o->verb, o->config);
 	config_errors_fini(&errors);
 	free(text);
-	return r;
+	return r < 0 || *ret_path == NULL;
+}
+
+/* The usual configuration knows best, if it is there and can be read. */
+static char *
+cli_socket_usual(void)
+{
+	struct config_errors errors;
+	char *text, *path = NULL;
+	size_t length;
+
+	if (config_read_file(CLI_CONFIG_USUAL, &text, &length) < 0)
+		return NULL;
+	config_errors_init(&errors, CLI_CONFIG_USUAL, bytes_of(text, length));
+	if (cli_socket_read(
+		bytes_of(text, length), CLI_CONFIG_USUAL, &errors, &path) < 0)
+		path = NULL;
+	config_errors_fini(&errors);
+	free(text);
+	return path;
 }
 
 static const char *
@@ -172,9 +191,10 @@ cli_connect_remedy(int error)
 		       "or be that user.";
 	case -ENOENT:
 	case -ECONNREFUSED:
-		return "Is weir running? Start it with `weir run FILE`. If its "
-		       "admin.socket is elsewhere,\ngive --socket PATH, or "
-		       "--config FILE to read it from there.";
+		return "Is weir running? Start it with `weir run FILE`; the "
+		       "file needs `admin: {socket: PATH}`.\nIf that is "
+		       "elsewhere: give --socket PATH, or --config FILE to "
+		       "read it from there.";
 	default:
 		return "The process `control` does not answer; the error log "
 		       "of weir says more.";
@@ -192,10 +212,11 @@ cli_connect(const struct cli_options *o)
 	if (path == NULL && o->config != NULL) {
 		if (cli_socket_of_config(o, &owned) != 0)
 			return -1;
-		path = owned;
 	}
+	if (path == NULL && o->config == NULL)
+		owned = cli_socket_usual();
 	if (path == NULL)
-		path = CLI_SOCKET_DEFAULT;
+		path = owned != NULL ? owned : CLI_SOCKET_DEFAULT;
 	fd = local_connect(path, duration_s(CLI_TIMEOUT_S));
 	if (fd < 0) {
 		(void)snprintf(

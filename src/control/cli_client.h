@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 
 #define CLI_SOCKET_DEFAULT "/run/weir/admin.sock"
+#define CLI_CONFIG_USUAL   "/etc/weir/weir.yaml"
 #define CLI_ANSWER_BYTES   (64u << 20)
 #define CLI_TIMEOUT_S      60
 #define CLI_ARGUMENTS_MAX  2
@@ -21,7 +22,7 @@ enum { CLI_JSON = 1, CLI_WATCH = 2, CLI_NAMES = 4 };
 
 struct cli_options {
 	const char *verb;
-	const char *socket; /* NULL: of the configuration, or the default */
+	const char *socket; /* NULL: of `config`, else of the usual file */
 	const char *config;
 	unsigned flags; /* CLI_* that were given */
 	const char *arguments[CLI_ARGUMENTS_MAX];
