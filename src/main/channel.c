@@ -73,7 +73,8 @@ channel_payload_valid(const struct channel_message *message)
 		return length == message->fd_count * sizeof(uint32_t);
 	case CHANNEL_CONFIG:
 		return length == sizeof(*config) && message->fd_count >= 2 &&
-		    memchr(config->path, 0, sizeof(config->path)) != NULL;
+		    memchr(config->path, 0, sizeof(config->path)) != NULL &&
+		    memchr(config->token, 0, sizeof(config->token)) != NULL;
 	case CHANNEL_LOGS:
 	case CHANNEL_DUMP:
 		return message->fd_count >= 1;

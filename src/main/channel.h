@@ -54,9 +54,12 @@ enum {
 	CHANNEL_CONFIG_ACCESS_LOG, /* may be absent */
 };
 
+#define CHANNEL_TOKEN_BYTES 1024
 struct channel_config {
 	uint32_t threads;
-	char path[4096]; /* NUL-terminated */
+	char path[4096]; /* NUL-terminated, as is the next */
+	/* For control alone: it may lie in a file that only root can read. */
+	char token[CHANNEL_TOKEN_BYTES];
 };
 
 struct channel_server_set {

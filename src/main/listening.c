@@ -50,6 +50,7 @@ listening_open(struct listening_set *set, const struct config_address *address,
 	    .unix_mode = listening->use == LISTENING_ADMIN
 		? LISTENING_ADMIN_MODE
 		: LISTENING_SITE_MODE,
+	    .unix_folder = listening->use == LISTENING_ADMIN,
 	};
 	unsigned port = listening_port(&address->socket);
 

@@ -87,6 +87,10 @@ manager_edition_offer(struct manager *manager, struct manager_role *role,
 	message->config.threads = manager->threads;
 	snprintf(message->config.path, sizeof(message->config.path), "%s",
 	    edition->path);
+	if (role->index == ROLE_CONTROL)
+		snprintf(message->config.token, sizeof(message->config.token),
+		    "%.*s", (int)edition->snapshot->admin.token.length,
+		    edition->snapshot->admin.token.at);
 	message->fds[message->fd_count++] = edition->text_fd;
 	manager_logs_add(message, edition);
 	manager_role_send(manager, role);

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "config/config.h"
 #include "main/manager.h"
@@ -84,6 +85,19 @@ role_text_build(const struct channel_message *message, struct bytes text,
 	return r;
 }
 
+/* What the file says of it may be out of our reach by now. */
+static int
+role_token_set(struct snapshot *snapshot, const char *token)
+{
+	if (token[0] == '\0')
+		return 0;
+	snapshot->admin.token = arena_copy(snapshot->arena, bytes_from(token));
+	if (snapshot->admin.token.at != NULL)
+		return 0;
+	snapshot_free(snapshot);
+	return -ENOMEM;
+}
+
 int
 role_snapshot_build(const struct channel_message *message,
     struct snapshot **ret, struct appender *why)
@@ -98,6 +112,8 @@ role_snapshot_build(const struct channel_message *message,
 		r = role_text_build(message, bytes_of(text, length), ret);
 		free(text);
 	}
+	if (r == 0)
+		r = role_token_set(*ret, message->config.token);
 	if (r == 0)
 		(*ret)->version = message->head.version;
 	else

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define LISTEN_FOLDER_MODE 0755
 
 static int
 listen_socket(int family)
@@ -100,6 +103,22 @@ listen_unix_clear(const struct listen_options *options)
 	return unlink(un->sun_path) < 0 ? -errno : 0;
 }
 
+/* The last folder of the path only: a wrong path stays an error. */
+static void
+listen_unix_folder_make(const struct listen_options *options)
+{
+	const struct sockaddr_un *un = (const void *)options->address;
+	char folder[sizeof(un->sun_path)];
+	char *slash;
+
+	memcpy(folder, un->sun_path, sizeof(folder));
+	slash = memrchr(folder, '/', strnlen(folder, sizeof(folder)));
+	if (slash == NULL || slash == folder)
+		return;
+	*slash = '\0';
+	(void)mkdir(folder, LISTEN_FOLDER_MODE);
+}
+
 static int
 listen_unix_open(const struct listen_options *options, int *ret_fd)
 {
@@ -109,6 +128,8 @@ listen_unix_open(const struct listen_options *options, int *ret_fd)
 	r = listen_unix_clear(options);
 	if (r < 0)
 		return r;
+	if (options->unix_folder)
+		listen_unix_folder_make(options);
 	fd = listen_socket(AF_UNIX);
 	if (fd < 0)
 		return fd;

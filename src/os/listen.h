@@ -15,6 +15,8 @@ struct listen_options {
 	socklen_t length;
 	int backlog;
 	mode_t unix_mode; /* of a Unix socket's file, as 0600 */
+	/* Make the folder of a Unix socket, where that alone is missing. */
+	bool unix_folder;
 	/* We listen on an address that overlaps this one (0.0.0.0:80 and
 	 * 127.0.0.1:80): do not look whether somebody else does. */
 	bool overlaps;
