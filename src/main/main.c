@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "main/nearest.h"
+#include "config/nearest.h"
 #include "main/verb.h"
 
 struct verb {
@@ -35,15 +35,15 @@ main_verb_find(const char *name)
 static int
 main_verb_unknown(const char *name)
 {
-	const char *names[array_count(verbs)];
-	const char *near;
+	struct nearest near;
 
+	nearest_init(&near, bytes_from(name));
 	for (size_t i = 0; i < array_count(verbs); i++)
-		names[i] = verbs[i].name;
-	near = nearest_name(name, names, array_count(names));
+		nearest_offer(&near, bytes_from(verbs[i].name));
 	fprintf(stderr, "weir: no verb `%s`", name);
-	if (near != NULL)
-		fprintf(stderr, "; did you mean `%s`?", near);
+	if (near.best.at != NULL)
+		fprintf(stderr, "; did you mean `%.*s`?", (int)near.best.length,
+		    near.best.at);
 	fprintf(stderr, "\nTry: weir --help\n");
 	return 2;
 }
