@@ -1,38 +1,17 @@
 #include "edge/files/cache.h"
 
 static uint64_t
-cache_mix(uint64_t a, uint64_t b)
+cache_hash(const struct files_cache *cache, const struct entry_key *key)
 {
-	__uint128_t product = (__uint128_t)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Multiply and fold, eight bytes at a time, from a secret seed. */
-static uint64_t
-cache_hash(uint64_t seed, const struct entry_key *key)
-{
-	uint64_t hash = seed ^ key->instance ^ (uint64_t)key->codings << 48 ^
-	    key->path.length << 32;
-	const char *at = key->path.at;
-	size_t left = key->path.length;
-	uint64_t word;
-
-	for (; left >= 8; left -= 8, at += 8) {
-		memcpy(&word, at, 8);
-		hash = cache_mix(hash ^ word, UINT64_C(0x9e3779b97f4a7c15));
-	}
-	word = 0;
-	if (left != 0)
-		memcpy(&word, at, left);
-	return cache_mix(hash ^ word, seed | 1);
+	return hash_pair(hash_keyed(&cache->hash_key, key->path),
+	    key->instance ^ (uint64_t)key->codings << 48);
 }
 
 void
 files_cache_init(struct files_cache *cache,
-    const struct files_cache_limits *limits, uint64_t seed)
+    const struct files_cache_limits *limits, struct hash_key hash_key)
 {
-	*cache = (struct files_cache){.limits = *limits, .seed = seed};
+	*cache = (struct files_cache){.limits = *limits, .hash_key = hash_key};
 	list_init(&cache->entries);
 }
 
@@ -55,7 +34,7 @@ cache_bucket(struct files_cache *cache, uint64_t hash)
 struct files_entry *
 files_cache_find(struct files_cache *cache, const struct entry_key *key)
 {
-	uint64_t hash = cache_hash(cache->seed, key);
+	uint64_t hash = cache_hash(cache, key);
 	struct files_entry *entry = *cache_bucket(cache, hash);
 
 	for (; entry != NULL; entry = entry->next) {
@@ -106,7 +85,7 @@ files_cache_insert(struct files_cache *cache, struct files_entry *entry)
 		return;
 	while (!cache_has_room(cache, entry))
 		cache_evict(cache);
-	entry->hash = cache_hash(cache->seed, &entry->key);
+	entry->hash = cache_hash(cache, &entry->key);
 	bucket = cache_bucket(cache, entry->hash);
 	entry->next = *bucket;
 	*bucket = entry;

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "edge/files/entry.h"
 
 #define FILES_CACHE_BYTES       (64 << 20)
@@ -36,15 +37,15 @@ struct files_cache {
 	struct files_cache_limits limits;
 	struct files_entry *buckets[FILES_CACHE_BUCKETS];
 	struct list entries; /* the hand is at the front */
-	uint64_t seed;
+	struct hash_key hash_key;
 	size_t bytes;
 	unsigned count;
 	unsigned descriptors;
 };
 
-/* @seed  random: clients choose the paths that are hashed */
+/* @hash_key  random: clients choose the paths that are hashed */
 void files_cache_init(struct files_cache *cache,
-    const struct files_cache_limits *limits, uint64_t seed);
+    const struct files_cache_limits *limits, struct hash_key hash_key);
 /* Drops every entry; those being sent live until their last reference. */
 void files_cache_fini(struct files_cache *cache);
 

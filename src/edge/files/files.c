@@ -272,10 +272,10 @@ void
 files_worker_init(
     struct files_worker *worker, const struct files_cache_limits *limits)
 {
-	uint64_t seed;
+	struct hash_key key;
 
-	random_fill(&seed, sizeof(seed));
-	files_cache_init(&worker->cache, limits, seed);
+	random_fill(&key, sizeof(key));
+	files_cache_init(&worker->cache, limits, key);
 	list_init(&worker->roots);
 }
 
