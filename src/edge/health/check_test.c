@@ -15,7 +15,7 @@
 #include "edge/health/origin_for_test.h"
 #include "runtime/runtime.h"
 
-#define TIMEOUT_MS 150
+#define TIMEOUT_MS 400
 
 static struct origin origin;
 static char reason_text[97];
@@ -145,12 +145,12 @@ static const struct {
     {"garbage", {"SSH-2.0-OpenSSH_9.2p1\r\n"}, .lingers = true,
 	.outcome = OUTCOME_FAILED, .reason = "answer: malformed status line"},
     {"slow", {HEAD_200 LENGTH_2, "ok"}, .pause_ms = -1000,
-	.outcome = OUTCOME_FAILED, .reason = "no answer in 150 ms"},
+	.outcome = OUTCOME_FAILED, .reason = "no answer in 400 ms"},
     {"slow in the head", {"HTTP/1.1 ", "200 OK\r\n\r\n"}, .pause_ms = 1000,
-	.outcome = OUTCOME_FAILED, .reason = "answer incomplete after 150 ms"},
+	.outcome = OUTCOME_FAILED, .reason = "answer incomplete after 400 ms"},
     {"slow in the body", {HEAD_200 LENGTH_2 "o", "k"}, .pause_ms = 1000,
 	.body = "ok", .outcome = OUTCOME_FAILED,
-	.reason = "answer incomplete after 150 ms"},
+	.reason = "answer incomplete after 400 ms"},
     {"slow where nobody looks", {HEAD_200 LENGTH_2 "o", "k"}, .pause_ms = 1000,
 	.outcome = OUTCOME_PASSED, .reason = "status 200"},
 };
