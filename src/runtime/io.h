@@ -40,7 +40,7 @@ struct io_fd {
 	int fd; /* -1: not attached */
 	uint32_t generation;
 	uint8_t ready; /* IO_* not yet known to be used up */
-	uint8_t flags; /* IO_FD_* of perform.c */
+	uint8_t flags; /* IO_FD_* of io_backend.h */
 	struct io_op *reader; /* of the call that reads now, or NULL */
 	struct io_op *writer;
 	struct list watched; /* on the worker's list after io_watch() */
@@ -64,6 +64,11 @@ _Static_assert(sizeof(struct io_fd) <= 64,
  * Returns 0, -ENOMEM, -ENOSPC, -EPERM (a regular file).
  */
 MUST_CHECK int io_attach(struct io_fd *io, int fd);
+
+/* The same for what is known to be a stream socket, as what accept returned:
+ * nobody has to ask the kernel. */
+MUST_CHECK
+int io_attach_stream(struct io_fd *io, int fd);
 
 /* Detach and close. A task that waits on it gets -EBADF from its call; the
  * memory of @io may be freed at once. Never suspends with epoll. Idempotent

@@ -31,6 +31,9 @@ enum io_code {
 	IO_OP_WAIT,
 };
 
+/* io_fd.flags: what is known of the descriptor's type. */
+enum { IO_FD_TYPED = 1, IO_FD_STREAM = 2 };
+
 struct io_op {
 	uint8_t code;
 	bool done; /* false only while the backend has it */

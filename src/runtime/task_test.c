@@ -186,7 +186,7 @@ stop_victim(struct victim *victim, enum stop how)
 
 	scope_init(&outer, instant_never());
 	scope_init(
-	    &inner, how == STOP_DEADLINE ? after_ms(5) : instant_never());
+	    &inner, how == STOP_DEADLINE ? after_ms(100) : instant_never());
 	assert_int_equal(task_start(&inner, "victim", run_victim, victim), 0);
 	assert_int_equal(task_sleep(duration_ms(2)), 0);
 	assert_false(victim->ran);

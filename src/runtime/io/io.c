@@ -42,6 +42,16 @@ io_attach(struct io_fd *io, int fd)
 	return error;
 }
 
+int
+io_attach_stream(struct io_fd *io, int fd)
+{
+	int error = io_attach(io, fd);
+
+	if (error == 0)
+		io->flags = IO_FD_TYPED | IO_FD_STREAM;
+	return error;
+}
+
 static void
 io_forget(struct io_fd *io, bool closing)
 {

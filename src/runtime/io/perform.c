@@ -18,8 +18,6 @@
 #include "runtime/io_backend.h"
 #include "runtime/worker.h"
 
-enum { IO_FD_TYPED = 1, IO_FD_STREAM = 2 };
-
 unsigned
 io_code_needs(enum io_code code)
 {
