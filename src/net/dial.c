@@ -48,7 +48,7 @@ dial_prepare(
 	if (r == 0 && options->from != NULL)
 		r = socket_bind_source(fd, options->from, options->from_length);
 	if (r == 0)
-		r = io_attach(io, fd);
+		r = io_attach_stream(io, fd);
 	return r;
 }
 

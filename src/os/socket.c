@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int
@@ -36,6 +37,22 @@ socket_bind_source(int fd, const struct sockaddr *address, socklen_t length)
 	if (r == 0 && bind(fd, address, length) < 0)
 		r = -errno;
 	return r;
+}
+
+int
+socket_shutdown_write(int fd)
+{
+	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+uint64_t
+socket_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 1024;
+	return limit.rlim_cur;
 }
 
 void

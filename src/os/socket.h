@@ -28,4 +28,10 @@ int
 socket_bind_source(int fd, const struct sockaddr *address, socklen_t length);
 
 /* For a descriptor that no io_fd owns. */
+/* Half-close: the other side reads the end. Returns 0 or -errno. */
+int socket_shutdown_write(int fd);
+
 void socket_close(int fd);
+
+/* Descriptors this process may have: the soft RLIMIT_NOFILE. */
+uint64_t socket_fd_limit(void);

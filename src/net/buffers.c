@@ -1,0 +1,38 @@
+#include "net/buffers.h"
+
+#include <stdlib.h>
+
+struct buffer_link {
+	struct buffer_link *next;
+};
+
+static __thread struct buffer_link *buffer_stock;
+static __thread unsigned buffer_kept;
+
+char *
+buffer_acquire(void)
+{
+	struct buffer_link *link = buffer_stock;
+
+	if (link == NULL)
+		return malloc(BUFFER_BYTES);
+	buffer_stock = link->next;
+	buffer_kept--;
+	return (char *)link;
+}
+
+void
+buffer_release(char *buffer)
+{
+	struct buffer_link *link = (struct buffer_link *)buffer;
+
+	if (buffer == NULL)
+		return;
+	if (buffer_kept >= BUFFERS_KEPT) {
+		free(buffer);
+		return;
+	}
+	link->next = buffer_stock;
+	buffer_stock = link;
+	buffer_kept++;
+}

@@ -1,0 +1,611 @@
+/*
+ * upstream.c - which server takes a request, and the queue before a full pool
+ *
+ * Model: struct upstream_pool is common to the workers and immutable but for
+ * its wake-ups. struct pool_worker is one worker's share: balancer, budget and
+ * the FIFO of tasks that wait because every server is at its limit. A release
+ * wakes the first waiter of its own worker, or else of another one that has
+ * any; a waiter that finds the place taken waits on, at its place in the line.
+ */
+#include "net/upstream.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "net/shared.h"
+#include "net/upstream_server.h"
+#include "os/random.h"
+#include "policy/retry.h"
+#include "runtime/runtime.h"
+
+/* Up to this many servers every pick looks at all verdicts afresh; beyond it
+ * they are looked at again after POOL_REFRESH, and the chosen one always. */
+#define POOL_FRESH_SERVERS 32
+#define POOL_REFRESH       duration_ms(5)
+/* A quiet pool may still retry this often. */
+#define POOL_RETRIES_PER_SECOND 10
+#define POOL_RETRY_WINDOW       duration_s(10)
+
+struct pool_waiter {
+	struct list node;
+	struct task *task;
+	bool woken;
+};
+
+struct pool_worker {
+	struct upstream_pool *pool;
+	struct balancer balancer;
+	struct retry_budget budget;
+	struct upstream_server **servers;
+	struct list queue;
+	uint32_t queue_length;
+	instant refreshed;
+	unsigned up_count, full_count;
+	struct inbox_item wake;
+	_Atomic bool wake_posted;
+};
+
+struct upstream_pool {
+	struct upstream_pool_options options;
+	int *slots;
+	_Atomic uint32_t waiting[RUNTIME_WORKERS_MAX];
+	struct pool_worker *workers[RUNTIME_WORKERS_MAX];
+};
+
+/* ---- making and ending ---- */
+
+int
+upstream_pool_new(const struct upstream_pool_options *options,
+    struct upstream_pool **ret_pool)
+{
+	struct upstream_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return -ENOMEM;
+	pool->options = *options;
+	pool->slots = calloc(options->server_count, sizeof(*pool->slots));
+	if (pool->slots == NULL) {
+		free(pool);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < options->server_count; i++) {
+		pool->slots[i] =
+		    verdict_find(options->name, options->servers[i].name);
+		if (pool->slots[i] < 0) {
+			upstream_pool_free(pool);
+			return -ENOENT;
+		}
+	}
+	*ret_pool = pool;
+	return 0;
+}
+
+/* What belongs to the worker; the struct itself stays for other workers that
+ * may just be posting to it, until the pool is freed. */
+static void
+pool_worker_fini(struct pool_worker *pw)
+{
+	if (pw->servers == NULL)
+		return;
+	for (unsigned i = 0; i < pw->pool->options.server_count; i++) {
+		if (pw->servers[i] != NULL)
+			upstream_server_unref(pw->servers[i], true);
+	}
+	balancer_fini(&pw->balancer);
+	free(pw->servers);
+	pw->servers = NULL;
+}
+
+void
+upstream_pool_leave(struct upstream_pool *pool)
+{
+	struct pool_worker *pw = pool->workers[worker_self()];
+
+	if (pw == NULL)
+		return;
+	must(list_empty(&pw->queue));
+	pool_worker_fini(pw);
+}
+
+void
+upstream_pool_free(struct upstream_pool *pool)
+{
+	for (unsigned i = 0; i < RUNTIME_WORKERS_MAX; i++) {
+		struct pool_worker *pw = pool->workers[i];
+
+		must(pw == NULL || pw->servers == NULL);
+		must(pw == NULL || !atomic_load(&pw->wake_posted));
+		free(pw);
+	}
+	free(pool->slots);
+	free(pool);
+}
+
+static void pool_wake_run(struct inbox_item *item);
+
+static struct pool_worker *
+pool_worker_new(struct upstream_pool *pool)
+{
+	const struct upstream_pool_options *o = &pool->options;
+	struct pool_worker *pw = calloc(1, sizeof(*pw));
+
+	if (pw == NULL)
+		return NULL;
+	pw->pool = pool;
+	pw->wake.run = pool_wake_run;
+	list_init(&pw->queue);
+	retry_budget_init(&pw->budget, o->retry_percent,
+	    POOL_RETRIES_PER_SECOND, POOL_RETRY_WINDOW, runtime_now());
+	pw->servers = calloc(o->server_count, sizeof(struct upstream_server *));
+	if (pw->servers == NULL ||
+	    balancer_init(&pw->balancer, o->policy, o->server_count) < 0) {
+		free(pw->servers);
+		free(pw);
+		return NULL;
+	}
+	for (unsigned i = 0; i < o->server_count; i++) {
+		struct bytes name = o->servers[i].name;
+
+		pw->servers[i] =
+		    upstream_server_ref(&o->servers[i], o, pool->slots[i]);
+		if (pw->servers[i] == NULL) {
+			pool_worker_fini(pw);
+			free(pw);
+			return NULL;
+		}
+		pw->balancer.servers[i] = (struct balance_server){
+		    .key = hash_bytes(name, 0),
+		    .weight = o->servers[i].weight,
+		};
+	}
+	if (o->policy->rebuild != NULL)
+		o->policy->rebuild(&pw->balancer);
+	pool->workers[worker_self()] = pw;
+	return pw;
+}
+
+static struct pool_worker *
+pool_worker_here(struct upstream_pool *pool)
+{
+	struct pool_worker *pw = pool->workers[worker_self()];
+
+	if (unlikely(pw == NULL))
+		return pool_worker_new(pool);
+	must(pw->servers != NULL);
+	return pw;
+}
+
+/* ---- choosing ---- */
+
+static uint32_t
+pool_server_weight(
+    const struct upstream_pool *pool, unsigned i, const struct verdict *v)
+{
+	uint32_t weight =
+	    atomic_load_explicit(&v->weight, memory_order_relaxed);
+	int64_t since;
+
+	if (weight == UINT32_MAX)
+		weight = pool->options.servers[i].weight;
+	if (pool->options.slow_start.ns == 0)
+		return weight;
+	since = atomic_load_explicit(&v->since_ns, memory_order_relaxed);
+	/* A server that was up since the beginning has no slow start: its
+	 * first verdict came from nothing, not from down. */
+	if (since == 0 || shared->started_wall_ns == 0)
+		return weight;
+	return balance_slow_start_weight(
+	    weight, runtime_now().ns - since, pool->options.slow_start.ns);
+}
+
+static bool
+attempt_tried(const struct upstream_attempt *attempt, unsigned i)
+{
+	return (attempt->tried[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static bool
+pool_server_full(const struct upstream_pool *pool, unsigned i)
+{
+	uint32_t max = pool->options.servers[i].requests_max;
+	struct verdict *v = &shared->verdicts[pool->slots[i]];
+
+	return max != 0 &&
+	    atomic_load_explicit(&v->in_flight, memory_order_relaxed) >= max;
+}
+
+static bool
+pool_server_up(const struct upstream_pool *pool, unsigned i, bool panicking)
+{
+	struct verdict *v = &shared->verdicts[pool->slots[i]];
+
+	if (panicking)
+		return atomic_load_explicit(&v->admin, memory_order_relaxed) ==
+		    ADMIN_READY;
+	return verdict_usable(
+	    pool->slots[i], pool->options.checked, runtime_now());
+}
+
+/* Look at every verdict; counts what is up and what of that is full, of the
+ * primary servers or, when none of them is up, of the backups. */
+static void
+pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
+    bool backup, bool panicking)
+{
+	struct upstream_pool *pool = pw->pool;
+
+	pw->up_count = pw->full_count = 0;
+	for (unsigned i = 0; i < pool->options.server_count; i++) {
+		struct balance_server *bs = &pw->balancer.servers[i];
+		struct verdict *v = &shared->verdicts[pool->slots[i]];
+		bool full;
+
+		bs->usable = pool->options.servers[i].backup == backup &&
+		    pool_server_up(pool, i, panicking);
+		if (!bs->usable)
+			continue;
+		bs->weight = pool_server_weight(pool, i, v);
+		bs->load =
+		    atomic_load_explicit(&v->in_flight, memory_order_relaxed);
+		full = pool_server_full(pool, i);
+		pw->up_count++;
+		pw->full_count += full;
+		bs->usable = !full && !attempt_tried(attempt, i);
+	}
+	pw->refreshed = runtime_now();
+}
+
+static void
+pool_refresh(struct pool_worker *pw, const struct upstream_attempt *attempt)
+{
+	const struct upstream_pool_options *o = &pw->pool->options;
+
+	pool_refresh_as(pw, attempt, false, false);
+	if ((uint64_t)pw->up_count * 100 <
+	    (uint64_t)o->panic_percent * o->server_count)
+		pool_refresh_as(pw, attempt, false, true);
+	if (pw->up_count == 0)
+		pool_refresh_as(pw, attempt, true, false);
+}
+
+static int
+pool_pick(struct pool_worker *pw, struct upstream_attempt *attempt)
+{
+	struct balance_request request = {
+	    .hash = attempt->hash,
+	    .random = random_u64(),
+	    .bound_percent = pw->pool->options.hash_bound_percent,
+	};
+	unsigned count = pw->pool->options.server_count;
+	int i;
+
+	if (count > POOL_FRESH_SERVERS &&
+	    instant_before(
+		runtime_now(), instant_after(pw->refreshed, POOL_REFRESH))) {
+		i = balancer_pick(&pw->balancer, &request);
+		if (i >= 0 && pool_server_up(pw->pool, (unsigned)i, false) &&
+		    !pool_server_full(pw->pool, (unsigned)i) &&
+		    !attempt_tried(attempt, (unsigned)i))
+			return i;
+	}
+	pool_refresh(pw, attempt);
+	return balancer_pick(&pw->balancer, &request);
+}
+
+/* Count the request at the server; false when others were faster to its
+ * limit. */
+static bool
+pool_claim(struct upstream_pool *pool, unsigned i)
+{
+	struct verdict *v = &shared->verdicts[pool->slots[i]];
+	uint32_t max = pool->options.servers[i].requests_max;
+	uint32_t before =
+	    atomic_fetch_add_explicit(&v->in_flight, 1, memory_order_relaxed);
+
+	if (max == 0 || before < max)
+		return true;
+	atomic_fetch_sub_explicit(&v->in_flight, 1, memory_order_relaxed);
+	return false;
+}
+
+/* ---- the queue ---- */
+
+static void
+pool_wake_first(struct pool_worker *pw)
+{
+	list_each (node, &pw->queue) {
+		struct pool_waiter *waiter =
+		    container_of(node, struct pool_waiter, node);
+
+		if (waiter->woken)
+			continue;
+		waiter->woken = true;
+		task_wake(waiter->task);
+		return;
+	}
+}
+
+static void
+pool_wake_run(struct inbox_item *item)
+{
+	struct pool_worker *pw = container_of(item, struct pool_worker, wake);
+
+	atomic_store(&pw->wake_posted, false);
+	pool_wake_first(pw);
+}
+
+/* A place became free: the first in this worker's line has it, or else one
+ * of another worker's. */
+static void
+pool_wake_one(struct upstream_pool *pool)
+{
+	unsigned self = worker_self();
+	unsigned workers = runtime_worker_count();
+
+	if (pool->workers[self] != NULL && pool->workers[self]->queue_length) {
+		pool_wake_first(pool->workers[self]);
+		return;
+	}
+	for (unsigned n = 1; n < workers; n++) {
+		unsigned w = (self + n) % workers;
+
+		if (atomic_load(&pool->waiting[w]) == 0)
+			continue;
+		/* Its waiters keep the worker's share alive: it leaves the
+		 * pool only after the last of them has gone. */
+		if (!atomic_exchange(&pool->workers[w]->wake_posted, true))
+			worker_post(w, &pool->workers[w]->wake);
+		return;
+	}
+}
+
+static int
+pool_queue_wait(struct pool_worker *pw, struct pool_waiter *waiter,
+    struct upstream_attempt *attempt, instant deadline)
+{
+	instant now = runtime_now();
+	instant end;
+	int r;
+
+	if (attempt->queued.ns == 0)
+		attempt->queued = now;
+	end = instant_earlier(deadline,
+	    instant_after(attempt->queued, pw->pool->options.queue_timeout));
+	waiter->woken = false;
+	attempt->waiter = waiter->task;
+	r = task_park("queue of a pool", end);
+	attempt->waiter = NULL;
+	if (attempt->abandoned)
+		return E_CLIENT_GONE;
+	if (r == -ETIMEDOUT)
+		r = instant_before(runtime_now(), deadline) ? E_QUEUE_TIMEOUT
+							    : -ETIMEDOUT;
+	return r;
+}
+
+static void
+pool_queue_join(struct pool_worker *pw, struct pool_waiter *waiter)
+{
+	waiter->task = task_self();
+	list_push_back(&pw->queue, &waiter->node);
+	pw->queue_length++;
+	counters_here->queue_length++;
+	atomic_fetch_add(&pw->pool->waiting[worker_self()], 1);
+}
+
+static void
+pool_queue_leave(struct pool_worker *pw, struct pool_waiter *waiter)
+{
+	list_remove(&waiter->node);
+	pw->queue_length--;
+	counters_here->queue_length--;
+	atomic_fetch_sub(&pw->pool->waiting[worker_self()], 1);
+}
+
+/* Wait in the line until a server can be claimed. */
+static int
+pool_choose_queued(
+    struct pool_worker *pw, struct upstream_attempt *attempt, instant deadline)
+{
+	struct pool_waiter waiter;
+	int r, i = -1;
+
+	if (pw->queue_length >= pw->pool->options.queue_max) {
+		counters_here->queue_rejected++;
+		return E_QUEUE_FULL;
+	}
+	pool_queue_join(pw, &waiter);
+	do {
+		r = pool_queue_wait(pw, &waiter, attempt, deadline);
+		if (r < 0)
+			break;
+		i = pool_pick(pw, attempt);
+		if (i < 0 && pw->up_count == 0)
+			r = E_POOL_DOWN;
+	} while (r == 0 && (i < 0 || !pool_claim(pw->pool, (unsigned)i)));
+	pool_queue_leave(pw, &waiter);
+	/* A wake that this waiter could not use belongs to the next. */
+	if (r < 0 && waiter.woken)
+		pool_wake_one(pw->pool);
+	if (r == E_QUEUE_TIMEOUT)
+		counters_here->queue_rejected++;
+	return r < 0 ? r : i;
+}
+
+/* Index of a server with the request counted at it, or an error. */
+static int
+pool_choose(
+    struct pool_worker *pw, struct upstream_attempt *attempt, instant deadline)
+{
+	/* Each round either claims, or finds a server full that was not. */
+	for (unsigned round = 0; round < 64; round++) {
+		int i = pw->queue_length == 0 ? pool_pick(pw, attempt) : -1;
+
+		if (pw->queue_length != 0)
+			pool_refresh(pw, attempt);
+		if (i >= 0 && pool_claim(pw->pool, (unsigned)i))
+			return i;
+		if (i >= 0)
+			continue;
+		if (pw->up_count == 0)
+			return E_POOL_DOWN;
+		if (pw->queue_length != 0 || pw->full_count > 0)
+			return pool_choose_queued(pw, attempt, deadline);
+		/* Every server that is up was tried: begin again. */
+		memset(attempt->tried, 0, sizeof(attempt->tried));
+	}
+	return pool_choose_queued(pw, attempt, deadline);
+}
+
+/* ---- connections ---- */
+
+static void
+attempt_unclaim(struct upstream_attempt *attempt)
+{
+	atomic_fetch_sub_explicit(&shared->verdicts[attempt->slot].in_flight, 1,
+	    memory_order_relaxed);
+	pool_wake_one(attempt->pool);
+}
+
+static struct server_counters *
+attempt_counters(const struct upstream_attempt *attempt)
+{
+	return &shared->servers[worker_self()][attempt->slot];
+}
+
+static int
+attempt_connect(
+    struct pool_worker *pw, struct upstream_attempt *attempt, instant deadline)
+{
+	struct upstream_server *server = pw->servers[attempt->server];
+	instant end;
+	int r;
+
+	attempt->reused = false;
+	attempt->conn = attempt->fresh
+	    ? NULL
+	    : upstream_server_take_idle(server, attempt->careful);
+	if (attempt->conn != NULL) {
+		attempt->reused = true;
+		counters_here->upstream_reuses++;
+		return 0;
+	}
+	end = instant_earlier(deadline,
+	    instant_after(runtime_now(), pw->pool->options.connect_timeout));
+	r = upstream_server_connect(
+	    server, end, &attempt->dialing, &attempt->conn, &attempt->os_error);
+	if (r < 0 && attempt->abandoned)
+		r = E_CLIENT_GONE;
+	if (r == -ETIMEDOUT)
+		r = E_CONNECT_TIMEOUT;
+	if (r < 0)
+		return r;
+	attempt_counters(attempt)->connects++;
+	attempt->connected = runtime_now();
+	return 0;
+}
+
+int
+upstream_acquire(struct upstream_pool *pool, struct upstream_attempt *attempt,
+    instant deadline)
+{
+	struct pool_worker *pw = pool_worker_here(pool);
+	int r;
+
+	must(attempt->conn == NULL);
+	if (pw == NULL)
+		return -ENOMEM;
+	attempt->pool = pool;
+	r = pool_choose(pw, attempt, deadline);
+	if (r < 0)
+		return r;
+	attempt->server = r;
+	attempt->slot = pool->slots[r];
+	attempt->chosen = runtime_now();
+	attempt_counters(attempt)->requests++;
+	r = attempt_connect(pw, attempt, deadline);
+	if (r < 0) {
+		if (r == E_CONNECT_FAILED || r == E_CONNECT_TIMEOUT ||
+		    r == E_NO_ADDRESS)
+			upstream_failed(attempt, r);
+		attempt_unclaim(attempt);
+	}
+	return r;
+}
+
+void
+upstream_release(struct upstream_attempt *attempt, bool keep)
+{
+	struct upstream_conn *conn = attempt->conn;
+	struct upstream_server *server = conn->server;
+
+	attempt->conn = NULL;
+	conn->request_count++;
+	if (keep && (conn->io.ready & IO_HUP) == 0)
+		upstream_server_put_idle(conn);
+	else
+		upstream_conn_close(conn);
+	upstream_server_unref(server, false);
+	attempt_unclaim(attempt);
+}
+
+void
+upstream_abandon(struct upstream_attempt *attempt)
+{
+	attempt->abandoned = true;
+	if (attempt->waiter != NULL)
+		task_wake(attempt->waiter);
+	else if (attempt->dialing != NULL)
+		io_close(&attempt->dialing->io);
+	else if (attempt->conn != NULL)
+		io_close(&attempt->conn->io);
+}
+
+/* ---- evidence and budget ---- */
+
+void
+upstream_succeeded(struct upstream_attempt *attempt)
+{
+	verdict_success(attempt->slot);
+}
+
+void
+upstream_failed(struct upstream_attempt *attempt, int error)
+{
+	struct upstream_pool *pool = attempt->pool;
+	unsigned i = (unsigned)attempt->server;
+
+	attempt->tried[i / 64] |= (uint64_t)1 << (i % 64);
+	attempt_counters(attempt)->failures++;
+	(void)verdict_failure(
+	    attempt->slot, &pool->options.ejection, runtime_now());
+	(void)error;
+}
+
+void
+upstream_budget_request(struct upstream_pool *pool)
+{
+	struct pool_worker *pw = pool_worker_here(pool);
+
+	if (pw != NULL)
+		retry_budget_request(&pw->budget, runtime_now());
+}
+
+bool
+upstream_budget_take(struct upstream_pool *pool)
+{
+	struct pool_worker *pw = pool_worker_here(pool);
+
+	return pw != NULL && retry_budget_take(&pw->budget, runtime_now());
+}
+
+const struct upstream_server_options *
+upstream_server_options(const struct upstream_attempt *attempt)
+{
+	return &attempt->pool->options.servers[attempt->server];
+}
