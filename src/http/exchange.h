@@ -21,10 +21,11 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "config/snapshot.h"
+#include "runtime/io.h"
 #include "wire/http.h"
 
+struct deployment;
 struct exchange;
-struct upstream_conn;
 
 /* Stamps of one exchange, from its first byte; ns == 0: did not happen. */
 struct timeline {
@@ -44,28 +45,55 @@ struct timeline {
 struct exchange_ops {
 	/* The response head, with @body (may be empty) behind it in the same
 	 * send when it fits; @last: that is the whole body. */
-	SUSPENDS int (*send_head)(struct exchange *ex,
-	    const struct http_head *head, struct bytes body, bool last);
+	SUSPENDS
+	int (*send_head)(struct exchange *ex, const struct http_head *head,
+	    struct bytes body, bool last);
 	/* Interim responses: 100, 103. */
-	SUSPENDS int (*send_interim)(
-	    struct exchange *ex, const struct http_head *head);
-	SUSPENDS int (*send_body)(struct exchange *ex, struct bytes data);
-	SUSPENDS int (*send_file)(
+	SUSPENDS
+	int (*send_interim)(struct exchange *ex, const struct http_head *head);
+	SUSPENDS
+	int (*send_body)(struct exchange *ex, struct bytes data);
+	SUSPENDS
+	int (*send_file)(
 	    struct exchange *ex, int file, off_t offset, uint64_t length);
 	/* End of a body; @trailers may be NULL. */
-	SUSPENDS int (*send_end)(
-	    struct exchange *ex, const struct http_head *trailers);
+	SUSPENDS
+	int (*send_end)(struct exchange *ex, const struct http_head *trailers);
 	/* Some bytes of the request body: 1 and *@ret (valid until the next
 	 * call), 0 at its end, or an error. Sends 100 Continue before it
 	 * first waits, if the client expects it. */
-	SUSPENDS int (*recv_body)(struct exchange *ex, struct bytes *ret);
-	/* The client's descriptor when body bytes may bypass us, else NULL. */
-	struct io_fd *(*direct)(struct exchange *ex);
+	SUSPENDS
+	int (*recv_body)(struct exchange *ex, struct bytes *ret);
+	/*
+	 * Body bytes that nobody reads, moved by the kernel. recv_splice: from
+	 * the client to @to; bytes moved, 0 when there is nothing to move this
+	 * way now (recv_body goes on), an error of the client, or -EPIPE when
+	 * @to failed. send_splice: up to @length from @from to the client;
+	 * bytes moved, 0 when @from has ended, -EPIPE when @from failed,
+	 * -EOPNOTSUPP when the answer's framing does not allow it.
+	 */
+	SUSPENDS
+	ssize_t (*recv_splice)(struct exchange *ex, struct io_fd *to);
+	SUSPENDS
+	ssize_t (*send_splice)(
+	    struct exchange *ex, struct io_fd *from, size_t length);
+	/*
+	 * While the handler waits for somebody else: @gone(@arg) is called,
+	 * on the loop, if the client goes away. NULL ends it.
+	 */
+	void (*watch_client)(
+	    struct exchange *ex, void (*gone)(void *arg), void *arg);
+	/*
+	 * After a 101 was sent: the client's connection as a stream of bytes
+	 * and what it had sent already; the exchange still owns it.
+	 */
+	struct io_fd *(*tunnel)(struct exchange *ex, struct bytes *ret_early);
 };
 
 struct exchange {
 	const struct exchange_ops *ops;
 	void *session; /* of the version */
+	struct deployment *deployment; /* http/deployment.h */
 	const struct snapshot *snapshot;
 	const struct config_listener *listener;
 	const struct config_site *site;
@@ -109,7 +137,9 @@ typedef int (*exchange_handler)(struct exchange *ex);
  * written from @body. For HEAD only the head is sent. Date and Server are
  * added if absent.
  */
-SUSPENDS MUST_CHECK int exchange_respond(struct exchange *ex, struct bytes body);
+SUSPENDS
+MUST_CHECK
+int exchange_respond(struct exchange *ex, struct bytes body);
 
 /*
  * exchange_begin - send the head of an answer whose body follows
@@ -118,16 +148,26 @@ SUSPENDS MUST_CHECK int exchange_respond(struct exchange *ex, struct bytes body)
  * Then exchange_write / exchange_send_file, then exchange_end. For HEAD the
  * body calls do nothing.
  */
-SUSPENDS MUST_CHECK int exchange_begin(struct exchange *ex, int64_t length);
-SUSPENDS MUST_CHECK int exchange_write(struct exchange *ex, struct bytes data);
-SUSPENDS MUST_CHECK int exchange_send_file(
+SUSPENDS
+MUST_CHECK
+int exchange_begin(struct exchange *ex, int64_t length);
+SUSPENDS
+MUST_CHECK
+int exchange_write(struct exchange *ex, struct bytes data);
+SUSPENDS
+MUST_CHECK
+int exchange_send_file(
     struct exchange *ex, int file, off_t offset, uint64_t length);
-SUSPENDS MUST_CHECK int exchange_end(struct exchange *ex);
+SUSPENDS
+MUST_CHECK
+int exchange_end(struct exchange *ex);
 
 /* A small page for @status, with what the client may know of @error; also
  * adds Allow, Retry-After where the status asks for it. */
-SUSPENDS MUST_CHECK int exchange_refuse(struct exchange *ex, int error);
+SUSPENDS
+MUST_CHECK
+int exchange_refuse(struct exchange *ex, int error);
 
 /* Format into the exchange's arena; at == NULL when out of memory. */
-struct bytes exchange_format(struct exchange *ex, const char *format, ...)
-    PRINTF(2, 3);
+struct bytes
+exchange_format(struct exchange *ex, const char *format, ...) PRINTF(2, 3);

@@ -45,10 +45,13 @@ void server_feature_register(const struct feature *feature);
  *
  * Returns 0, -ENOMEM, -EBUSY (a prepared one waits), or what a feature said.
  */
-SUSPENDS MUST_CHECK int server_prepare(struct snapshot *snapshot_take,
-    const int *fds, unsigned threads, struct appender *why);
+SUSPENDS
+MUST_CHECK
+int server_prepare(struct snapshot *snapshot_take, const int *fds,
+    unsigned threads, struct appender *why);
 /* Live on every worker when it returns. */
-SUSPENDS void server_commit(void);
+SUSPENDS
+void server_commit(void);
 void server_abort(void);
 
 /*
@@ -56,7 +59,8 @@ void server_abort(void);
  * flight with Connection: close; return when no connection is left or
  * @deadline has passed (what is left is then cut).
  */
-SUSPENDS void server_drain(instant deadline);
+SUSPENDS
+void server_drain(instant deadline);
 
 /* The live snapshot of the calling worker, or NULL. Valid until the calling
  * task next suspends. */
