@@ -2,6 +2,7 @@
 
 #include "edge/files/files.h"
 #include "edge/respond/respond.h"
+#include "edge/reverse/reverse.h"
 #include "http/server.h"
 
 void
@@ -10,4 +11,5 @@ features_register(void)
 	server_feature_register(&files_feature);
 	server_feature_register(&respond_feature);
 	server_feature_register(&redirect_feature);
+	server_feature_register(&reverse_feature);
 }
