@@ -180,3 +180,26 @@ append_escaped(struct appender *into, struct bytes text, enum escape escape,
 	if (text.length > 0)
 		append_literal(into, "...");
 }
+
+bool
+text_is_bare(struct bytes text)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	size_t i = 0;
+	uint64_t word;
+
+	for (; text.length - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, text.at + i, sizeof(word));
+		if (!escape_plain_word(word) ||
+		    escape_has_zero(word ^ ' ' * ones) != 0 ||
+		    escape_has_zero(word ^ '=' * ones) != 0)
+			return false;
+	}
+	for (; i < text.length; i++) {
+		char c = text.at[i];
+
+		if (!escape_plain((unsigned char)c) || c == ' ' || c == '=')
+			return false;
+	}
+	return text.length > 0;
+}

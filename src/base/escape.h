@@ -30,3 +30,7 @@ enum escape { ESCAPE_JSON, ESCAPE_HEX, ESCAPE_LABEL };
  */
 void append_escaped(struct appender *into, struct bytes text,
     enum escape escape, size_t bytes_max);
+
+/* Whether a value of logfmt needs no quotes: not empty, and nothing but
+ * printable ASCII without space, '"', '=' and '\\'. */
+bool text_is_bare(struct bytes text);

@@ -82,6 +82,26 @@ words_agree_with_bytes(void **state)
 	}
 }
 
+static void
+bare_texts(void **state)
+{
+	char text[24];
+
+	assert_false(text_is_bare(BYTES("")));
+	assert_true(text_is_bare(BYTES("GET")));
+	for (unsigned c = 0; c < 256; c++) {
+		bool bare =
+		    c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
+
+		for (size_t place = 0; place < 17; place++) {
+			memset(text, 'x', sizeof(text));
+			text[place] = (char)c;
+			assert_int_equal(
+			    text_is_bare(bytes_of(text, 17)), bare);
+		}
+	}
+}
+
 /* What does not fit sets overflowed and never writes beyond. */
 static void
 appender_too_small(void **state)
@@ -125,6 +145,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(escapes),
 	    cmocka_unit_test(words_agree_with_bytes),
+	    cmocka_unit_test(bare_texts),
 	    cmocka_unit_test(appender_too_small),
 	    cmocka_unit_test(limit_holds),
 	};

@@ -12,7 +12,6 @@
 struct line {
 	struct appender *into;
 	bool json;
-	bool begun;
 };
 
 /* ---- time ---- */
@@ -67,44 +66,27 @@ line_rfc3339(struct appender *into, int64_t wall_ns)
 
 /* ---- keys and values ---- */
 
+/* A key with what stands before and behind it, in both formats. */
+struct line_key {
+	struct bytes logfmt;
+	struct bytes json;
+};
+#define KEY(name)                                                              \
+	((struct line_key){BYTES(" " name "="), BYTES(",\"" name "\":")})
+
 static void
-line_key(struct line *l, struct bytes key)
+line_key(struct line *l, struct line_key key)
 {
-	if (l->json) {
-		if (l->begun)
-			append_char(l->into, ',');
-		append_char(l->into, '"');
-		append_bytes(l->into, key);
-		append_literal(l->into, "\":");
-	} else {
-		if (l->begun)
-			append_char(l->into, ' ');
-		append_bytes(l->into, key);
-		append_char(l->into, '=');
-	}
-	l->begun = true;
-}
-
-/* Whether a logfmt value needs no quotes: '!'..'~' without '"', '=', '\\'. */
-static bool
-line_bare(struct bytes value)
-{
-	for (size_t i = 0; i < value.length; i++) {
-		unsigned char c = (unsigned char)value.at[i];
-
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
-			return false;
-	}
-	return value.length > 0;
+	append_bytes(l->into, l->json ? key.json : key.logfmt);
 }
 
 static void
-line_text(struct line *l, struct bytes key, struct bytes value, size_t max)
+line_text(struct line *l, struct line_key key, struct bytes value, size_t max)
 {
 	if (value.at == NULL)
 		return;
 	line_key(l, key);
-	if (!l->json && value.length <= max && line_bare(value)) {
+	if (!l->json && value.length <= max && text_is_bare(value)) {
 		append_bytes(l->into, value);
 		return;
 	}
@@ -114,14 +96,14 @@ line_text(struct line *l, struct bytes key, struct bytes value, size_t max)
 }
 
 static void
-line_number(struct line *l, struct bytes key, uint64_t value)
+line_number(struct line *l, struct line_key key, uint64_t value)
 {
 	line_key(l, key);
 	append_u64(l->into, value);
 }
 
 static void
-line_flag(struct line *l, struct bytes key, bool value)
+line_flag(struct line *l, struct line_key key, bool value)
 {
 	line_key(l, key);
 	append_bytes(l->into, value ? BYTES("true") : BYTES("false"));
@@ -129,7 +111,7 @@ line_flag(struct line *l, struct bytes key, bool value)
 
 /* Milliseconds with three decimals from @begin to @end, if both happened. */
 static void
-line_ms(struct line *l, struct bytes key, instant begin, instant end)
+line_ms(struct line *l, struct line_key key, instant begin, instant end)
 {
 	int64_t us;
 
@@ -193,43 +175,43 @@ line_request(struct line *l, const struct exchange *ex)
 {
 	char path[ACCESS_PATH_BYTES + 1];
 
-	line_text(l, BYTES("client"), ex->client, ACCESS_ADDRESS_BYTES);
+	line_text(l, KEY("client"), ex->client, ACCESS_ADDRESS_BYTES);
 	if (!bytes_equal(ex->client, ex->peer))
-		line_text(l, BYTES("peer"), ex->peer, ACCESS_ADDRESS_BYTES);
+		line_text(l, KEY("peer"), ex->peer, ACCESS_ADDRESS_BYTES);
 	line_text(
-	    l, BYTES("method"), ex->request.method_name, ACCESS_METHOD_BYTES);
-	line_text(l, BYTES("host"), ex->request.host, ACCESS_HOST_BYTES);
-	line_text(l, BYTES("path"), line_path(ex, path), ACCESS_PATH_BYTES);
-	line_text(l, BYTES("protocol"), line_protocol(ex), 16);
-	line_number(l, BYTES("status"), ex->status);
-	line_number(l, BYTES("in"), ex->bytes_in);
-	line_number(l, BYTES("out"), ex->bytes_out);
+	    l, KEY("method"), ex->request.method_name, ACCESS_METHOD_BYTES);
+	line_text(l, KEY("host"), ex->request.host, ACCESS_HOST_BYTES);
+	line_text(l, KEY("path"), line_path(ex, path), ACCESS_PATH_BYTES);
+	line_text(l, KEY("protocol"), line_protocol(ex), 16);
+	line_number(l, KEY("status"), ex->status);
+	line_number(l, KEY("in"), ex->bytes_in);
+	line_number(l, KEY("out"), ex->bytes_out);
 }
 
 static void
 line_decision(struct line *l, const struct exchange *ex)
 {
 	if (ex->site != NULL)
-		line_text(l, BYTES("site"), ex->site->name, ACCESS_NAME_BYTES);
+		line_text(l, KEY("site"), ex->site->name, ACCESS_NAME_BYTES);
 	if (ex->route != NULL)
-		line_number(l, BYTES("route"), ex->route->index);
-	line_text(l, BYTES("pool"), ex->pool_name, ACCESS_NAME_BYTES);
-	line_text(l, BYTES("server"), ex->server_name, ACCESS_NAME_BYTES);
+		line_number(l, KEY("route"), ex->route->index);
+	line_text(l, KEY("pool"), ex->pool_name, ACCESS_NAME_BYTES);
+	line_text(l, KEY("server"), ex->server_name, ACCESS_NAME_BYTES);
 	if (ex->attempts != 0) {
-		line_number(l, BYTES("attempts"), ex->attempts);
-		line_flag(l, BYTES("reused"), ex->server_reused);
+		line_number(l, KEY("attempts"), ex->attempts);
+		line_flag(l, KEY("reused"), ex->server_reused);
 	}
-	line_text(l, BYTES("error"), line_error(ex), ACCESS_NAME_BYTES);
+	line_text(l, KEY("error"), line_error(ex), ACCESS_NAME_BYTES);
 }
 
 static void
 line_timeline(struct line *l, const struct timeline *t)
 {
-	line_ms(l, BYTES("head_ms"), t->first_byte, t->head_received);
-	line_ms(l, BYTES("queue_ms"), t->queued, t->server_chosen);
-	line_ms(l, BYTES("connect_ms"), t->server_chosen, t->connected);
-	line_ms(l, BYTES("wait_ms"), t->request_sent, t->answer_head);
-	line_ms(l, BYTES("total_ms"), t->first_byte, t->ended);
+	line_ms(l, KEY("head_ms"), t->first_byte, t->head_received);
+	line_ms(l, KEY("queue_ms"), t->queued, t->server_chosen);
+	line_ms(l, KEY("connect_ms"), t->server_chosen, t->connected);
+	line_ms(l, KEY("wait_ms"), t->request_sent, t->answer_head);
+	line_ms(l, KEY("total_ms"), t->first_byte, t->ended);
 }
 
 static void
@@ -238,20 +220,16 @@ line_keyed(struct appender *into, const struct exchange *ex, bool json,
 {
 	struct line l = {.into = into, .json = json};
 
-	if (json)
-		append_char(into, '{');
-	line_key(&l, BYTES("time"));
-	if (json)
-		append_char(into, '"');
+	append_bytes(into, json ? BYTES("{\"time\":\"") : BYTES("time="));
 	line_rfc3339(into, wall_ns);
 	if (json)
 		append_char(into, '"');
 	line_request(&l, ex);
 	line_decision(&l, ex);
 	line_timeline(&l, &ex->timeline);
-	line_text(&l, BYTES("referer"),
+	line_text(&l, KEY("referer"),
 	    http_head_get(&ex->request, FIELD_REFERER), ACCESS_REFERER_BYTES);
-	line_text(&l, BYTES("agent"),
+	line_text(&l, KEY("agent"),
 	    http_head_get(&ex->request, FIELD_USER_AGENT), ACCESS_AGENT_BYTES);
 	if (json)
 		append_char(into, '}');

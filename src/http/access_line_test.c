@@ -4,12 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <json-c/json.h>
 
 #include "base/error.h"
-#include "os/clock.h"
 
 #define NOON_NS (INT64_C(1795521600) * 1000000000 + 123456789)
 
@@ -243,18 +243,18 @@ static void
 cost(void **state)
 {
 	const int rounds = 200000;
-	instant begin;
+	clock_t begin;
 
 	ex.request.query = BYTES("page=2&sort=price");
 	field_add(FIELD_USER_AGENT,
 	    BYTES("Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 "
 		  "Firefox/115.0"));
 	for (int f = LOG_FORMAT_LOGFMT; f <= LOG_FORMAT_COMBINED; f++) {
-		begin = clock_now();
+		begin = clock();
 		for (int i = 0; i < rounds; i++)
 			written((enum config_log_format)f);
-		print_message("format %d: %ld ns a line\n", f,
-		    (long)(instant_since(clock_now(), begin).ns / rounds));
+		print_message("format %d: %ld ns of CPU a line\n", f,
+		    (long)((clock() - begin) * 1000 / rounds));
 	}
 }
 

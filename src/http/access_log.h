@@ -5,7 +5,7 @@
  * Threads    each worker has a buffer of its own; open, reopen and close from
  *            any one thread at a time, at any time
  * Memory     ACCESS_LOG_BUFFER_BYTES per worker thread, from its first line
- * Cost       about 400 ns a line, one write(2) per 64 KiB of lines
+ * Cost       about 500 ns a line, one write(2) per 64 KiB of lines
  * Limits     a line waits at most ACCESS_LOG_DELAY_MS. When the log cannot be
  *            written (disk full, reader of a pipe asleep) lines are kept
  *            until the buffer is full; after that they are dropped, counted
