@@ -3,7 +3,11 @@
  *
  * Layer      runtime, inside only
  * Cost       about 2.5 ns: the callee-saved registers, the stack pointer and
- *            an indirect jump (a `ret` would be mispredicted every time).
+ *            a return. Every switch is called from one place, so the return
+ *            stack of the processor holds the right address whichever task
+ *            goes on; an indirect jump would leave it one entry off, and the
+ *            next returns of the task would be mispredicted (measured with
+ *            bench/runtime: a yield is 18 ns with `ret`, 33 with `jmp`).
  *            The floating-point control words are not switched: tasks do not
  *            change rounding modes.
  */

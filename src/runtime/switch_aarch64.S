@@ -49,8 +49,7 @@ switch_stack:
 	ldp	x29, x30, [sp, #144]
 	add	sp, sp, #160
 	.cfi_def_cfa_offset 0
-	mov	x16, x30
-	br	x16
+	ret
 	.cfi_endproc
 	.size	switch_stack, . - switch_stack
 

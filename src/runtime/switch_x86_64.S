@@ -51,10 +51,7 @@ switch_stack:
 	popq	%rbp
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore %rbp
-	popq	%rcx
-	.cfi_adjust_cfa_offset -8
-	.cfi_register %rip, %rcx
-	jmpq	*%rcx
+	ret
 	.cfi_endproc
 	.size	switch_stack, . - switch_stack
 

@@ -34,9 +34,12 @@ worker_take_ready(struct worker *worker)
 {
 	struct task *task = worker->ready_first;
 
-	if (worker->turn_left == 0 || task == NULL)
+	if (task == NULL)
 		return NULL;
-	worker->turn_left--;
+	if (worker->turn_left > 0)
+		worker->turn_left--;
+	else if (worker->turn_work >= WORKER_TURN_WORK)
+		return NULL;
 	worker->ready_count--;
 	worker->ready_first = task->next_ready;
 	if (task->next_ready == NULL)
@@ -70,14 +73,22 @@ worker_switched(struct worker *worker, struct context *here)
 		worker_bury(worker);
 }
 
+/* A slice ends and the next begins. */
+static void
+worker_slice(struct worker *worker)
+{
+	worker->turn_work += 1 + (uint32_t)(TASK_SLICE_OPS - worker->ops_left);
+	worker->ops_left = TASK_SLICE_OPS;
+}
+
 static void
 worker_enter(
     struct worker *worker, struct context *from, struct task *task, bool ends)
 {
 	struct context *to = task != NULL ? &task->context : &worker->loop;
 
+	worker_slice(worker);
 	worker->current = task;
-	worker->ops_left = TASK_SLICE_OPS;
 	worker_count_switch(worker);
 	sanitize_switch_start(from, to, ends);
 	switch_stack(&from->sp, to->sp);
@@ -95,7 +106,7 @@ worker_switch(struct worker *worker, struct task *self, bool ends)
 	next = worker_take_ready(worker);
 	if (next == self) {
 		/* It was the only one that is ready. */
-		worker->ops_left = TASK_SLICE_OPS;
+		worker_slice(worker);
 		return;
 	}
 	worker_enter(worker, &self->context, next, ends);
@@ -107,6 +118,7 @@ worker_run_ready(struct worker *worker)
 	struct task *task;
 
 	worker->turn_left = worker->ready_count;
+	worker->turn_work = 0;
 	task = worker_take_ready(worker);
 	if (task != NULL)
 		worker_enter(worker, &worker->loop, task, false);
@@ -147,35 +159,16 @@ worker_poll(struct worker *worker)
 	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
 }
 
-/* With tasks ready, not after every few switches. */
-static bool
-worker_poll_due(const struct worker *worker, uint64_t switches, instant polled)
-{
-	return worker->ready_first == NULL ||
-	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) -
-		switches >=
-	    WORKER_SWITCHES_PER_POLL ||
-	    instant_since(worker->now, polled).ns >= WORKER_POLL_NS;
-}
-
 void
 worker_run(struct worker *worker)
 {
-	instant polled = worker->now;
-	uint64_t switches = 0;
-
 	while (
 	    !atomic_load_explicit(&runtime_here.ended, memory_order_acquire)) {
 		worker_run_ready(worker);
 		if (worker->stopping)
 			stop_step(worker);
+		worker_poll(worker);
 		worker->now = clock_now();
-		if (worker_poll_due(worker, switches, polled)) {
-			worker_poll(worker);
-			worker->now = polled = clock_now();
-			switches = atomic_load_explicit(
-			    &worker->switch_count, memory_order_relaxed);
-		}
 		wheel_run(&worker->wheel, worker->now);
 		io_watches_run(worker);
 		inbox_run(worker);
