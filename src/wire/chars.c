@@ -1,51 +1,39 @@
+/*
+ * chars.c - the table of character classes
+ */
 #include "wire/chars.h"
 
-#define A                                                                      \
-	(CHAR_TOKEN | CHAR_UNRESERVED | CHAR_PATH | CHAR_QUERY | CHAR_HOST |   \
-	    CHAR_ALPHA | CHAR_SCHEME | CHAR_VALUE)
-#define D   (A & ~CHAR_ALPHA)
-#define V   CHAR_VALUE
-#define TV  (CHAR_TOKEN | CHAR_VALUE)
-#define PQ  (CHAR_PATH | CHAR_QUERY | CHAR_VALUE)
-#define PQH (PQ | CHAR_HOST)
+#define SUB_DELIM_TOKEN (CHAR_TOKEN | CHAR_PATH | CHAR_TARGET)
+#define UNRESERVED      (CHAR_TOKEN | CHAR_UNRESERVED | CHAR_PATH | CHAR_TARGET)
 
-const uint8_t chars_table[256] = {
-    ['\t'] = V,
-    [' '] = V,
-    ['!'] = PQH | CHAR_TOKEN,
-    ['"'] = V,
-    ['#'] = TV,
-    ['$'] = PQH | CHAR_TOKEN,
-    ['%'] = TV,
-    ['&'] = PQH | CHAR_TOKEN,
-    ['\''] = PQ | CHAR_TOKEN,
-    ['('] = PQH,
-    [')'] = PQH,
-    ['*'] = PQH | CHAR_TOKEN,
-    ['+'] = PQH | CHAR_TOKEN | CHAR_SCHEME,
-    [','] = PQ,
-    ['-'] = D,
-    ['.'] = D,
-    ['/'] = PQ,
-    ['0' ... '9'] = D,
-    [':'] = PQ,
-    [';'] = PQ,
-    ['<'] = V,
-    ['='] = PQ,
-    ['>'] = V,
-    ['?'] = CHAR_QUERY | V,
-    ['@'] = PQ,
-    ['A' ... 'Z'] = A,
-    ['['] = CHAR_QUERY | V,
-    ['\\'] = V,
-    [']'] = CHAR_QUERY | V,
-    ['^'] = TV,
-    ['_'] = D & ~CHAR_SCHEME,
-    ['`'] = TV,
-    ['a' ... 'z'] = A,
-    ['{'] = V,
-    ['|'] = TV,
-    ['}'] = V,
-    ['~'] = D & ~(CHAR_SCHEME | CHAR_HOST),
-    [0x80 ... 0xff] = V,
+const uint8_t wire_chars[256] = {
+    ['!'] = SUB_DELIM_TOKEN,
+    ['"'] = CHAR_TARGET,
+    ['#'] = CHAR_TOKEN,
+    ['$'] = SUB_DELIM_TOKEN,
+    ['%'] = CHAR_TOKEN | CHAR_TARGET,
+    ['&' ... '\''] = SUB_DELIM_TOKEN,
+    ['(' ... ')'] = CHAR_PATH | CHAR_TARGET,
+    ['*' ... '+'] = SUB_DELIM_TOKEN,
+    [','] = CHAR_PATH | CHAR_TARGET,
+    ['-' ... '.'] = UNRESERVED,
+    ['/'] = CHAR_PATH | CHAR_TARGET,
+    ['0' ... '9'] = UNRESERVED | CHAR_HEX | CHAR_DIGIT,
+    [':' ... ';'] = CHAR_PATH | CHAR_TARGET,
+    ['<'] = CHAR_TARGET,
+    ['='] = CHAR_PATH | CHAR_TARGET,
+    ['>' ... '?'] = CHAR_TARGET,
+    ['@'] = CHAR_PATH | CHAR_TARGET,
+    ['A' ... 'F'] = UNRESERVED | CHAR_HEX,
+    ['G' ... 'Z'] = UNRESERVED,
+    ['[' ... ']'] = CHAR_TARGET,
+    ['^'] = CHAR_TOKEN | CHAR_TARGET,
+    ['_'] = UNRESERVED | CHAR_UNDERSCORE,
+    ['`'] = CHAR_TOKEN | CHAR_TARGET,
+    ['a' ... 'f'] = UNRESERVED | CHAR_HEX,
+    ['g' ... 'z'] = UNRESERVED,
+    ['{'] = CHAR_TARGET,
+    ['|'] = CHAR_TOKEN | CHAR_TARGET,
+    ['}'] = CHAR_TARGET,
+    ['~'] = UNRESERVED,
 };

@@ -54,8 +54,8 @@ enum http_framing {
 struct http_head {
 	/* request */
 	uint8_t method; /* enum http_method */
-	struct bytes method_name; /* as received */
-	struct bytes target; /* as received */
+	struct bytes method_name; /* as received; written if not empty */
+	struct bytes target; /* as received, but for the path in it */
 	struct bytes authority; /* host[:port], from the target or Host */
 	struct bytes host; /* lower-case name or address, without the port */
 	uint16_t port; /* 0: not given */
@@ -71,7 +71,7 @@ struct http_head {
 	bool expect_continue;
 	bool upgrade; /* Connection: upgrade with an Upgrade field */
 	bool te_trailers; /* TE: trailers */
-	uint64_t content_length; /* with HTTP_BODY_LENGTH */
+	uint64_t content_length; /* also announced by answers without a body */
 	uint16_t field_count;
 	/* Bit i: field id i is present (ids are < 64). */
 	uint64_t present;
@@ -98,9 +98,11 @@ struct bytes http_head_find(const struct http_head *head, struct bytes name);
  * character but tab: it is checked, so nothing generated can smuggle a line.
  * Returns 0, -E2BIG (HTTP_FIELDS_MAX reached), -EINVAL (forbidden character).
  */
-MUST_CHECK int http_head_add(
+MUST_CHECK
+int http_head_add(
     struct http_head *head, enum http_field_id id, struct bytes value);
-MUST_CHECK int http_head_add_named(
+MUST_CHECK
+int http_head_add_named(
     struct http_head *head, struct bytes name, struct bytes value);
 
 /* Remove every field with @id (of that name). */
@@ -114,7 +116,8 @@ void http_head_remove_named(struct http_head *head, struct bytes name);
  * Trailer and TE: trailers stay for the caller to decide.
  * Returns 0 or E_H1_BAD_CONNECTION.
  */
-MUST_CHECK int http_head_strip_hop(struct http_head *head);
+MUST_CHECK
+int http_head_strip_hop(struct http_head *head);
 
 /* Whether a comma-separated list (RFC 9110 §5.6.1) holds @token, any case. */
 bool http_list_has(struct bytes list, struct bytes token);
@@ -124,6 +127,9 @@ bool http_list_next(struct bytes *rest, struct bytes *ret_item);
 enum http_field_id http_field_lookup(const char *name, size_t length);
 struct bytes http_field_name(enum http_field_id id);
 bool http_field_in_trailer(enum http_field_id id);
+/* A name that is a known one once its underscores are read as hyphens, as
+ * CGI and its heirs read them. */
+bool http_field_is_alias(struct bytes name);
 
 enum http_method http_method_lookup(struct bytes name);
 struct bytes http_method_text(enum http_method method);
@@ -144,4 +150,5 @@ struct bytes http_cookie_find(struct bytes cookies, struct bytes name);
 #define HTTP_DATE_BYTES 29
 void http_date_write(char into[HTTP_DATE_BYTES], int64_t unix_s);
 /* All three forms of §5.6.7. Returns 0 or -EINVAL. */
-MUST_CHECK int http_date_parse(struct bytes text, int64_t *ret_unix_s);
+MUST_CHECK
+int http_date_parse(struct bytes text, int64_t *ret_unix_s);

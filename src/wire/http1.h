@@ -27,6 +27,7 @@ struct http1_limits {
 struct http1_scan {
 	uint32_t scanned;
 	uint32_t line_start;
+	uint16_t field_count;
 	bool first_line_seen;
 };
 
@@ -35,12 +36,16 @@ struct http1_scan {
  *
  * @buffer  every byte received so far of this message, from its first
  * @scan    zeroed before the first call, kept between calls
- * @head    written only on success
+ * @head    written on success; unchanged by -EAGAIN; emptied by an error
  *
- * One empty line before the request line is skipped (RFC 9112 §2.2).
- * Returns the length of the head, -EAGAIN (more bytes needed), or E_*.
+ * An error is returned as soon as the bytes that make it are there, and it is
+ * the same however they were cut into calls. What needs the whole head (the
+ * target's form and path, Host, the framing) is judged at its end. One empty
+ * line before the request line is skipped (RFC 9112 §2.2). Returns the length
+ * of the head, -EAGAIN (more bytes needed), or E_*.
  */
-MUST_CHECK ssize_t http1_parse_request(struct http1_scan *scan, char *buffer,
+MUST_CHECK
+ssize_t http1_parse_request(struct http1_scan *scan, char *buffer,
     size_t length, const struct http1_limits *limits, struct http_head *head);
 
 /*
@@ -50,7 +55,8 @@ MUST_CHECK ssize_t http1_parse_request(struct http1_scan *scan, char *buffer,
  *                  the body ends (RFC 9112 §6.3)
  * Obsolete folding is refused; a reason phrase may be empty or absent.
  */
-MUST_CHECK ssize_t http1_parse_response(struct http1_scan *scan, char *buffer,
+MUST_CHECK
+ssize_t http1_parse_response(struct http1_scan *scan, char *buffer,
     size_t length, const struct http1_limits *limits,
     enum http_method request_method, struct http_head *head);
 
@@ -60,8 +66,7 @@ MUST_CHECK ssize_t http1_parse_response(struct http1_scan *scan, char *buffer,
 struct http1_chunks {
 	uint64_t left; /* data bytes of the current chunk still to come */
 	uint8_t state;
-	uint16_t line_bytes; /* of the size line or trailer so far */
-	uint32_t trailer_bytes;
+	uint16_t line_bytes; /* of the size line so far */
 };
 void http1_chunks_init(struct http1_chunks *chunks);
 
@@ -74,10 +79,12 @@ void http1_chunks_init(struct http1_chunks *chunks);
  * http1_parse_trailers from here), -EAGAIN (input used up), E_H1_BAD_CHUNK,
  * E_H1_CHUNK_TOO_LONG (size line over 4,096 bytes).
  */
-MUST_CHECK int http1_chunks_next(struct http1_chunks *chunks,
-    struct bytes *input, struct bytes *ret_data);
+MUST_CHECK
+int http1_chunks_next(
+    struct http1_chunks *chunks, struct bytes *input, struct bytes *ret_data);
 
-/* Data bytes that surely belong to the body and need no look: may be spliced. */
+/* Data bytes that surely belong to the body and need no look: may be spliced.
+ */
 static inline uint64_t
 http1_chunks_left(const struct http1_chunks *chunks)
 {
@@ -92,9 +99,10 @@ void http1_chunks_skip(struct http1_chunks *chunks, uint64_t count);
  * Forbidden fields (fields.tbl T) are refused. @trailers: fields only.
  * Returns the length, -EAGAIN, or E_*.
  */
-MUST_CHECK ssize_t http1_parse_trailers(struct http1_scan *scan, char *buffer,
-    size_t length, const struct http1_limits *limits,
-    struct http_head *trailers);
+MUST_CHECK
+ssize_t
+http1_parse_trailers(struct http1_scan *scan, char *buffer, size_t length,
+    const struct http1_limits *limits, struct http_head *trailers);
 
 /*
  * Writing. The framing fields (Content-Length, Transfer-Encoding, Connection)
@@ -109,11 +117,11 @@ void http1_write_response(struct appender *into, const struct http_head *head);
  * Connection: keep-alive when keep_alive and head->version is 10.
  * upgrade: Connection: upgrade. */
 
-void http1_write_field(
-    struct appender *into, struct bytes name, struct bytes value);
+void
+http1_write_field(struct appender *into, struct bytes name, struct bytes value);
 void http1_write_chunk_start(struct appender *into, uint64_t length);
 /* CRLF after the data: */
 void http1_write_chunk_end(struct appender *into);
 /* "0\r\n", the trailer fields (may be NULL), "\r\n". */
-void http1_write_last_chunk(
-    struct appender *into, const struct http_head *trailers);
+void
+http1_write_last_chunk(struct appender *into, const struct http_head *trailers);

@@ -1,59 +1,68 @@
 /*
- * http_date.c - dates (RFC 9110 §5.6.7), without the C library's locale
+ * http_date.c - the three date forms of RFC 9110 §5.6.7
+ *
+ * Days are counted from 0000-03-01, so that the leap day ends a year; an era
+ * is 400 years of 146,097 days.
  */
 #include <errno.h>
 
 #include "wire/chars.h"
 #include "wire/http.h"
 
-static const char date_days[] = "SunMonTueWedThuFriSat";
-static const char date_months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+#define DAY_S        86400
+#define DAYS_TO_1970 719468 /* from 0000-03-01 */
+#define DATE_MAX_S   INT64_C(253402300799) /* 9999-12-31 23:59:59 */
 
-/* Days since 1970-01-01 of a civil date (Hinnant, chrono-compatible
- * algorithms): the year is counted from March, so that leap days end it. */
+static const char day_names[7][10] = {"Sunday", "Monday", "Tuesday",
+    "Wednesday", "Thursday", "Friday", "Saturday"};
+static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May",
+    "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+struct date {
+	int year; /* 1970 is 1970 */
+	unsigned month; /* 0: January */
+	unsigned day; /* from 1 */
+	unsigned hour, minute, second;
+};
+
 static int64_t
-date_days_from_civil(int64_t year, unsigned month, unsigned day)
+date_days(const struct date *date)
 {
-	int64_t era;
-	unsigned year_of_era, day_of_year, day_of_era;
+	int year = date->year - (date->month < 2);
+	int era = year / 400;
+	unsigned year_of_era = (unsigned)(year - era * 400);
+	unsigned month = (date->month + 10) % 12; /* 0: March */
+	unsigned day_of_year = (153 * month + 2) / 5 + date->day - 1;
 
-	year -= month <= 2;
-	era = (year >= 0 ? year : year - 399) / 400;
-	year_of_era = (unsigned)(year - era * 400);
-	day_of_year =
-	    (153 * (month + (month > 2 ? -3u : 9u)) + 2) / 5 + day - 1;
-	day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
-	    day_of_year;
-	return era * 146097 + (int64_t)day_of_era - 719468;
+	return (int64_t)era * 146097 + year_of_era * 365 + year_of_era / 4 -
+	    year_of_era / 100 + day_of_year - DAYS_TO_1970;
+}
+
+static struct date
+date_of(int64_t unix_s)
+{
+	int64_t days = unix_s / DAY_S + DAYS_TO_1970;
+	unsigned second = (unsigned)(unix_s % DAY_S);
+	unsigned day = (unsigned)(days % 146097);
+	unsigned year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	unsigned day_of_year = day - (365 * year + year / 4 - year / 100);
+	unsigned month = (5 * day_of_year + 2) / 153;
+
+	return (struct date){
+	    .year = (int)(days / 146097 * 400 + year + (month >= 10)),
+	    .month = (month + 2) % 12,
+	    .day = day_of_year - (153 * month + 2) / 5 + 1,
+	    .hour = second / 3600,
+	    .minute = second / 60 % 60,
+	    .second = second % 60,
+	};
 }
 
 static void
-date_civil_from_days(
-    int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
-{
-	int64_t era, year;
-	unsigned day_of_era, year_of_era, day_of_year, month;
-
-	days += 719468;
-	era = (days >= 0 ? days : days - 146096) / 146097;
-	day_of_era = (unsigned)(days - era * 146097);
-	year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
-			  day_of_era / 146096) /
-	    365;
-	year = (int64_t)year_of_era + era * 400;
-	day_of_year = day_of_era -
-	    (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	month = (5 * day_of_year + 2) / 153;
-	*ret_day = day_of_year - (153 * month + 2) / 5 + 1;
-	*ret_month = month < 10 ? month + 3 : month - 9;
-	*ret_year = year + (*ret_month <= 2);
-}
-
-static void
-date_digits(char *into, unsigned count, uint64_t value)
+digits_put(char *at, unsigned value, unsigned count)
 {
 	while (count-- > 0) {
-		into[count] = (char)('0' + value % 10);
+		at[count] = (char)('0' + value % 10);
 		value /= 10;
 	}
 }
@@ -61,129 +70,157 @@ date_digits(char *into, unsigned count, uint64_t value)
 void
 http_date_write(char into[HTTP_DATE_BYTES], int64_t unix_s)
 {
-	int64_t days, year;
-	unsigned month, day, second;
+	struct date date;
 
-	/* Four digits of year: what is outside is cut to their ends. */
-	if (unix_s < 0)
-		unix_s = 0;
-	if (unix_s > 253402300799)
-		unix_s = 253402300799;
-	days = unix_s / 86400;
-	second = (unsigned)(unix_s % 86400);
-	date_civil_from_days(days, &year, &month, &day);
-	memcpy(into, "Thu, 01 Jan 1970 00:00:00 GMT", HTTP_DATE_BYTES);
-	memcpy(into, date_days + 3 * ((days + 4) % 7), 3);
-	date_digits(into + 5, 2, day);
-	memcpy(into + 8, date_months + 3 * (month - 1), 3);
-	date_digits(into + 12, 4, (uint64_t)year);
-	date_digits(into + 17, 2, second / 3600);
-	date_digits(into + 20, 2, second / 60 % 60);
-	date_digits(into + 23, 2, second % 60);
+	unix_s = max_of(unix_s, INT64_C(0));
+	unix_s = min_of(unix_s, DATE_MAX_S);
+	date = date_of(unix_s);
+	memcpy(into, "Sun, 00 Jan 0000 00:00:00 GMT", HTTP_DATE_BYTES);
+	memcpy(into, day_names[(unix_s / DAY_S + 4) % 7], 3);
+	digits_put(into + 5, date.day, 2);
+	memcpy(into + 8, month_names[date.month], 3);
+	digits_put(into + 12, (unsigned)date.year, 4);
+	digits_put(into + 17, date.hour, 2);
+	digits_put(into + 20, date.minute, 2);
+	digits_put(into + 23, date.second, 2);
 }
 
-/* ---- reading ---- */
-
-struct date_parts {
-	int64_t year;
-	unsigned month, day, hour, minute, second;
-};
-
-/* The pattern's letters take digits or a month; every other byte stands for
- * itself; '*' skips letters. */
+/* @count digits off the front of @text; false when there are none. */
 static bool
-date_match(const char *pattern, struct bytes text, struct date_parts *parts)
+digits_take(struct bytes *text, unsigned count, unsigned *ret_value)
 {
-	size_t at = 0;
+	unsigned value = 0;
 
-	for (; *pattern != '\0'; pattern++) {
-		unsigned *part = *pattern == 'd' ? &parts->day
-		    : *pattern == 'h'            ? &parts->hour
-		    : *pattern == 'm'            ? &parts->minute
-		    : *pattern == 's'            ? &parts->second
-						 : NULL;
-		uint64_t value;
+	if (text->length < count)
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		if (!char_is(text->at[i], CHAR_DIGIT))
+			return false;
+		value = value * 10 + (unsigned)(text->at[i] - '0');
+	}
+	*text = bytes_skip(*text, count);
+	*ret_value = value;
+	return true;
+}
 
-		if (*pattern == '*') {
-			size_t start = at;
+static bool
+text_take(struct bytes *text, struct bytes expected)
+{
+	if (!bytes_starts_with(*text, expected))
+		return false;
+	*text = bytes_skip(*text, expected.length);
+	return true;
+}
 
-			while (at < text.length &&
-			    chars_is(text.at[at], CHAR_ALPHA))
-				at++;
-			if (at == start)
-				return false;
-		} else if (*pattern == 'B') {
-			const char *hit = NULL;
-
-			for (unsigned i = 0;
-			     at + 3 <= text.length && i < 12 && hit == NULL;
-			     i++) {
-				if (memcmp(date_months + 3 * i, text.at + at,
-					3) == 0)
-					hit = date_months + 3 * i;
-			}
-			if (hit == NULL)
-				return false;
-			parts->month = (unsigned)(hit - date_months) / 3 + 1;
-			at += 3;
-		} else if (*pattern == 'Y' || *pattern == 'y') {
-			size_t digits = *pattern == 'Y' ? 4 : 2;
-
-			if (at + digits > text.length ||
-			    bytes_to_u64(bytes_of(text.at + at, digits), 9999,
-				&value) < 0)
-				return false;
-			parts->year = (int64_t)value;
-			at += digits;
-		} else if (part != NULL) {
-			struct bytes two = bytes_of(text.at + at, 2);
-
-			if (at + 2 > text.length)
-				return false;
-			/* asctime pads the day with a space. */
-			if (*pattern == 'd' && two.at[0] == ' ')
-				two = bytes_skip(two, 1);
-			if (bytes_to_u64(two, 99, &value) < 0)
-				return false;
-			*part = (unsigned)value;
-			at += 2;
-		} else {
-			if (at == text.length || text.at[at] != *pattern)
-				return false;
-			at++;
+static bool
+month_take(struct bytes *text, unsigned *ret_month)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		if (text_take(text, bytes_of(month_names[i], 3))) {
+			*ret_month = i;
+			return true;
 		}
 	}
-	return at == text.length;
+	return false;
 }
 
 static bool
-date_valid(const struct date_parts *p)
+clock_take(struct bytes *text, struct date *date)
 {
-	static const uint8_t lengths[] = {
-	    31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	return digits_take(text, 2, &date->hour) &&
+	    text_take(text, BYTES(":")) &&
+	    digits_take(text, 2, &date->minute) &&
+	    text_take(text, BYTES(":")) && digits_take(text, 2, &date->second);
+}
 
-	return p->day >= 1 && p->day <= lengths[p->month - 1] && p->hour < 24 &&
-	    p->minute < 60 && p->second <= 60;
+/* "06 Nov 1994 08:49:37 GMT" */
+static bool
+date_take_imf(struct bytes text, struct date *date)
+{
+	unsigned year;
+
+	if (!digits_take(&text, 2, &date->day) ||
+	    !text_take(&text, BYTES(" ")) || !month_take(&text, &date->month) ||
+	    !text_take(&text, BYTES(" ")) || !digits_take(&text, 4, &year) ||
+	    !text_take(&text, BYTES(" ")) || !clock_take(&text, date))
+		return false;
+	date->year = (int)year;
+	return bytes_equal(text, BYTES(" GMT"));
+}
+
+/* "06-Nov-94 08:49:37 GMT"; years as POSIX reads them: 69-99 are 19xx. */
+static bool
+date_take_rfc850(struct bytes text, struct date *date)
+{
+	unsigned year;
+
+	if (!digits_take(&text, 2, &date->day) ||
+	    !text_take(&text, BYTES("-")) || !month_take(&text, &date->month) ||
+	    !text_take(&text, BYTES("-")) || !digits_take(&text, 2, &year) ||
+	    !text_take(&text, BYTES(" ")) || !clock_take(&text, date))
+		return false;
+	date->year = (int)year + (year < 69 ? 2000 : 1900);
+	return bytes_equal(text, BYTES(" GMT"));
+}
+
+/* "Nov  6 08:49:37 1994" */
+static bool
+date_take_asctime(struct bytes text, struct date *date)
+{
+	unsigned year;
+
+	if (!month_take(&text, &date->month) || !text_take(&text, BYTES(" ")))
+		return false;
+	if (text_take(&text, BYTES(" "))) {
+		if (!digits_take(&text, 1, &date->day))
+			return false;
+	} else if (!digits_take(&text, 2, &date->day)) {
+		return false;
+	}
+	if (!text_take(&text, BYTES(" ")) || !clock_take(&text, date) ||
+	    !text_take(&text, BYTES(" ")) || !digits_take(&text, 4, &year))
+		return false;
+	date->year = (int)year;
+	return text.length == 0;
+}
+
+static bool
+date_is_valid(const struct date *date)
+{
+	static const uint8_t days[12] = {
+	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int year = date->year;
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	/* Second 60 is a leap second; it counts as the next minute's 0. */
+	return year >= 1 && date->day >= 1 &&
+	    date->day <= days[date->month] + (leap && date->month == 1) &&
+	    date->hour < 24 && date->minute < 60 && date->second <= 60;
 }
 
 int
 http_date_parse(struct bytes text, int64_t *ret_unix_s)
 {
-	struct date_parts parts = {.month = 1};
+	struct date date = {0};
+	bool taken = false;
 
-	if (date_match("*, d B Y h:m:s GMT", text, &parts) ||
-	    date_match("* B d h:m:s Y", text, &parts)) {
-	} else if (date_match("*, d-B-y h:m:s GMT", text, &parts)) {
-		/* RFC 850: a year that looks more than 50 years ahead is of
-		 * the last century. 1970 to 2069 needs no clock. */
-		parts.year += parts.year < 70 ? 2000 : 1900;
-	} else {
-		return -EINVAL;
+	/* The name of the day is not held against its date: senders err. */
+	for (size_t i = 0; i < 7 && !taken; i++) {
+		struct bytes rest = text;
+
+		if (!text_take(&rest, bytes_of(day_names[i], 3)))
+			continue;
+		if (text_take(&rest, BYTES(", ")))
+			taken = date_take_imf(rest, &date);
+		else if (text_take(&rest, BYTES(" ")))
+			taken = date_take_asctime(rest, &date);
+		else if (text_take(&rest, bytes_from(day_names[i] + 3)) &&
+		    text_take(&rest, BYTES(", ")))
+			taken = date_take_rfc850(rest, &date);
 	}
-	if (!date_valid(&parts))
+	if (!taken || !date_is_valid(&date))
 		return -EINVAL;
-	*ret_unix_s =
-	    date_days_from_civil(parts.year, parts.month, parts.day) * 86400 +
-	    parts.hour * 3600 + parts.minute * 60 + parts.second;
+	*ret_unix_s = date_days(&date) * DAY_S + date.hour * 3600 +
+	    date.minute * 60 + date.second;
 	return 0;
 }

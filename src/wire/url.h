@@ -29,10 +29,12 @@ struct url {
 };
 
 /* Split a URL reference. Returns 0 or E_URL_*. */
-MUST_CHECK int url_parse(struct bytes text, struct url *ret_url);
+MUST_CHECK
+int url_parse(struct bytes text, struct url *ret_url);
 
 /* host [":" port], as in Host and CONNECT; IPv6 in brackets. */
-MUST_CHECK int url_parse_authority(struct bytes text, struct bytes *ret_host,
+MUST_CHECK
+int url_parse_authority(struct bytes text, struct bytes *ret_host,
     bool *ret_ipv6, uint16_t *ret_port);
 
 /*
@@ -40,13 +42,15 @@ MUST_CHECK int url_parse_authority(struct bytes text, struct bytes *ret_host,
  * @path  must start with '/'
  * Returns the new length, or E_URL_*.
  */
-MUST_CHECK ssize_t url_path_normalise(char *path, size_t length);
+MUST_CHECK
+ssize_t url_path_normalise(char *path, size_t length);
 
 /*
  * Undo every escape, for opening a file.
  * Returns 0, or E_URL_*; -ENAMETOOLONG when @into overflowed.
  */
-MUST_CHECK int url_unescape(struct bytes path, struct appender *into);
+MUST_CHECK
+int url_unescape(struct bytes path, struct appender *into);
 
 /* Escape what is not unreserved or '/' (for links in listings). */
 void url_escape_path(struct bytes text, struct appender *into);
