@@ -93,7 +93,7 @@ listen_at(const char *where)
 	};
 	int fd = -1;
 
-	strcpy(address.sun_path, where);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", where);
 	return listen_open(&options, &fd, 1) == 0 ? fd : -1;
 }
 

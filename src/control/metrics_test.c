@@ -21,7 +21,7 @@ prepare(void **state)
 	pools[0] = (struct config_pool){
 	    .name = BYTES("checked"), .health.kind = CHECK_TCP};
 	pools[1] = (struct config_pool){.name = BYTES("plain")};
-	strcpy(shared->roles[0].name, "worker");
+	memcpy(shared->roles[0].name, "worker", sizeof("worker"));
 	atomic_store(&shared->roles[0].pid, 42);
 	atomic_store(&shared->roles[0].restarts, 3);
 	return 0;

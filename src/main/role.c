@@ -137,8 +137,8 @@ role_arguments_read(int argc, char **argv, struct role_arguments *arguments)
 		if (strcmp(argv[1], roles[i]->name) == 0)
 			arguments->role = roles[i];
 	}
-	arguments->manager_pid = atoi(argv[2]);
-	arguments->log_level = atoi(argv[3]);
+	arguments->manager_pid = (int)strtol(argv[2], NULL, 10);
+	arguments->log_level = (int)strtol(argv[3], NULL, 10);
 	arguments->user = argc == 6 ? argv[4] : NULL;
 	arguments->gid = argc == 6 ? (unsigned)strtoul(argv[5], NULL, 10) : 0;
 	return arguments->role != NULL ? 0 : -EINVAL;

@@ -368,7 +368,7 @@ test_pidfile(void **state)
 	file = open(path_of("pid"), O_RDONLY);
 	assert_true(read(file, text, sizeof(text) - 1) > 0);
 	close(file);
-	assert_int_equal(atoi(text), getpid());
+	assert_int_equal(strtol(text, NULL, 10), getpid());
 	assert_int_equal(child_status(pidfile_taken), 0);
 	pidfile_remove(path_of("pid"), fd);
 	assert_int_equal(access(path_of("pid"), F_OK), -1);

@@ -375,7 +375,8 @@ test_must_names_task(void **state)
 
 /* Parked tasks cost neither mappings nor much memory. */
 #if defined(SANITIZE_THREAD)
-#	define PARKED          2000 /* TSan knows 8,128 fibers at most, each mapped */
+/* TSan knows 8,128 fibers at most, each mapped. */
+#	define PARKED          2000
 #	define PARKED_MAPPINGS 0
 #elif defined(SANITIZE_ADDRESS)
 #	define PARKED          10000

@@ -7,8 +7,7 @@ enum { SWITCH_WORDS = 7, SWITCH_ENTRY = 4, SWITCH_PC = 6 };
 /* d8-d15, x19-x28, x29, x30. */
 enum { SWITCH_WORDS = 20, SWITCH_ENTRY = 8, SWITCH_PC = 19 };
 #else
-#	error                                                                  \
-	    "no stack switch for this instruction set: add src/runtime/switch_X.S"
+#	error "no stack switch for this machine: add src/runtime/switch_X.S"
 #endif
 
 /* In assembly: calls the function in the first saved general register with

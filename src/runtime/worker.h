@@ -177,7 +177,8 @@ bool inbox_run(struct worker *worker);
 bool inbox_empty(const struct worker *worker);
 
 /* runtime.c: a thread that gets no signals but those of its own mistakes. */
-MUST_CHECK int runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
+MUST_CHECK int runtime_thread_new(
+    pthread_t *ret_thread, void *(*fn)(void *), void *arg);
 
 /* stop.c */
 void stop_start(void);

@@ -83,7 +83,7 @@ checker_judge(struct checker *checker, bool passed, const char *reason)
 		verdict_publish(checker->slot,
 		    (enum health_state)checker->fsm.state, reason,
 		    runtime_now());
-	strcpy(checker->reason, reason);
+	snprintf(checker->reason, sizeof(checker->reason), "%s", reason);
 	if (changed)
 		checker_log_change(checker, reason);
 }
