@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/nearest.h"
+#include "main/role.h"
 #include "main/verb.h"
 
 struct verb {
@@ -106,6 +107,9 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
 		return verb_version(1, argv + 1);
+	/* No verb for people: how the manager starts the others. */
+	if (strcmp(argv[1], "role") == 0)
+		return role_main(argc - 1, argv + 1);
 	verb = main_verb_find(argv[1]);
 	if (verb == NULL)
 		return main_verb_unknown(argv[1]);
