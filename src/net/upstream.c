@@ -27,6 +27,8 @@
  * they are looked at again after POOL_REFRESH, and the chosen one always. */
 #define POOL_FRESH_SERVERS 32
 #define POOL_REFRESH       duration_ms(5)
+/* Picks of one request that others were faster to. */
+#define POOL_ROUNDS_MAX 64
 /* A quiet pool may still retry this often. */
 #define POOL_RETRIES_PER_SECOND 10
 #define POOL_RETRY_WINDOW       duration_s(10)
@@ -42,6 +44,7 @@ struct pool_worker {
 	struct balancer balancer;
 	struct retry_budget budget;
 	struct upstream_server **servers;
+	uint32_t *weights; /* without slow start, as last seen */
 	struct list queue;
 	uint32_t queue_length;
 	instant refreshed;
@@ -97,6 +100,7 @@ pool_worker_fini(struct pool_worker *pw)
 			upstream_server_unref(pw->servers[i], true);
 	}
 	balancer_fini(&pw->balancer);
+	free(pw->weights);
 	free(pw->servers);
 	pw->servers = NULL;
 }
@@ -126,6 +130,53 @@ upstream_pool_free(struct upstream_pool *pool)
 	free(pool);
 }
 
+/* The operator's wish, or the configuration's. */
+static uint32_t
+pool_weight(const struct upstream_pool *pool, unsigned i)
+{
+	uint32_t weight = atomic_load_explicit(
+	    &shared->verdicts[pool->slots[i]].weight, memory_order_relaxed);
+
+	if (weight == UINT32_MAX)
+		weight = pool->options.servers[i].weight;
+	return min_of(weight, (uint32_t)BALANCE_WEIGHT_MAX) *
+	    BALANCE_WEIGHT_UNIT;
+}
+
+/* Some policies lay out a table by weight: it is made anew when one differs
+ * from what it was made with. */
+static void
+pool_weights_look(struct pool_worker *pw, bool changed)
+{
+	unsigned count = pw->pool->options.server_count;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t weight = pool_weight(pw->pool, i);
+
+		changed = changed || weight != pw->weights[i];
+		pw->weights[i] = weight;
+	}
+	if (!changed)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		pw->balancer.servers[i].weight = pw->weights[i];
+	balancer_rebuild(&pw->balancer);
+}
+
+static uint32_t
+pool_started_weight(const struct pool_worker *pw, unsigned i)
+{
+	int64_t since;
+
+	if (pw->pool->options.slow_start.ns == 0)
+		return pw->weights[i];
+	since =
+	    atomic_load_explicit(&shared->verdicts[pw->pool->slots[i]].since_ns,
+		memory_order_relaxed);
+	return balance_slow_start_weight(pw->weights[i],
+	    runtime_now().ns - since, pw->pool->options.slow_start.ns);
+}
+
 static void pool_wake_run(struct inbox_item *item);
 
 static struct pool_worker *
@@ -141,13 +192,16 @@ pool_worker_new(struct upstream_pool *pool)
 	list_init(&pw->queue);
 	retry_budget_init(&pw->budget, o->retry_percent,
 	    POOL_RETRIES_PER_SECOND, POOL_RETRY_WINDOW, runtime_now());
-	pw->servers = calloc(o->server_count, sizeof(struct upstream_server *));
-	if (pw->servers == NULL ||
+	pw->servers = calloc(o->server_count, sizeof(*pw->servers));
+	pw->weights = calloc(o->server_count, sizeof(*pw->weights));
+	if (pw->servers == NULL || pw->weights == NULL ||
 	    balancer_init(&pw->balancer, o->policy, o->server_count) < 0) {
+		free(pw->weights);
 		free(pw->servers);
 		free(pw);
 		return NULL;
 	}
+	pw->balancer.position = random_u64();
 	for (unsigned i = 0; i < o->server_count; i++) {
 		struct bytes name = o->servers[i].name;
 
@@ -158,13 +212,9 @@ pool_worker_new(struct upstream_pool *pool)
 			free(pw);
 			return NULL;
 		}
-		pw->balancer.servers[i] = (struct balance_server){
-		    .key = hash_bytes(name, 0),
-		    .weight = o->servers[i].weight,
-		};
+		pw->balancer.servers[i].key = hash_bytes(name, 0);
 	}
-	if (o->policy->rebuild != NULL)
-		o->policy->rebuild(&pw->balancer);
+	pool_weights_look(pw, true);
 	pool->workers[worker_self()] = pw;
 	return pw;
 }
@@ -181,27 +231,6 @@ pool_worker_here(struct upstream_pool *pool)
 }
 
 /* ---- choosing ---- */
-
-static uint32_t
-pool_server_weight(
-    const struct upstream_pool *pool, unsigned i, const struct verdict *v)
-{
-	uint32_t weight =
-	    atomic_load_explicit(&v->weight, memory_order_relaxed);
-	int64_t since;
-
-	if (weight == UINT32_MAX)
-		weight = pool->options.servers[i].weight;
-	if (pool->options.slow_start.ns == 0)
-		return weight;
-	since = atomic_load_explicit(&v->since_ns, memory_order_relaxed);
-	/* A server that was up since the beginning has no slow start: its
-	 * first verdict came from nothing, not from down. */
-	if (since == 0 || shared->started_wall_ns == 0)
-		return weight;
-	return balance_slow_start_weight(
-	    weight, runtime_now().ns - since, pool->options.slow_start.ns);
-}
 
 static bool
 attempt_tried(const struct upstream_attempt *attempt, unsigned i)
@@ -249,7 +278,7 @@ pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
 		    pool_server_up(pool, i, panicking);
 		if (!bs->usable)
 			continue;
-		bs->weight = pool_server_weight(pool, i, v);
+		bs->weight = pool_started_weight(pw, i);
 		bs->load =
 		    atomic_load_explicit(&v->in_flight, memory_order_relaxed);
 		full = pool_server_full(pool, i);
@@ -265,6 +294,7 @@ pool_refresh(struct pool_worker *pw, const struct upstream_attempt *attempt)
 {
 	const struct upstream_pool_options *o = &pw->pool->options;
 
+	pool_weights_look(pw, false);
 	pool_refresh_as(pw, attempt, false, false);
 	if ((uint64_t)pw->up_count * 100 <
 	    (uint64_t)o->panic_percent * o->server_count)
@@ -311,6 +341,39 @@ pool_claim(struct upstream_pool *pool, unsigned i)
 		return true;
 	atomic_fetch_sub_explicit(&v->in_flight, 1, memory_order_relaxed);
 	return false;
+}
+
+static void
+attempt_mark(struct upstream_attempt *attempt, unsigned i)
+{
+	attempt->tried[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+/*
+ * A server with the request counted at it, or -1. Each round that fails found
+ * a server that has just become full, or one on trial after its ejection,
+ * which another request has; that one is passed over.
+ */
+static int
+pool_take(struct pool_worker *pw, struct upstream_attempt *attempt,
+    bool *ret_on_trial)
+{
+	for (unsigned round = 0; round < POOL_ROUNDS_MAX; round++) {
+		int i = pool_pick(pw, attempt);
+
+		if (i < 0)
+			return -1;
+		if (!pool_claim(pw->pool, (unsigned)i))
+			continue;
+		if (verdict_try(pw->pool->slots[i], runtime_now()))
+			return i;
+		atomic_fetch_sub_explicit(
+		    &shared->verdicts[pw->pool->slots[i]].in_flight, 1,
+		    memory_order_relaxed);
+		attempt_mark(attempt, (unsigned)i);
+		*ret_on_trial = true;
+	}
+	return -1;
 }
 
 /* ---- the queue ---- */
@@ -413,6 +476,7 @@ pool_choose_queued(
     struct pool_worker *pw, struct upstream_attempt *attempt, instant deadline)
 {
 	struct pool_waiter waiter;
+	bool on_trial;
 	int r, i = -1;
 
 	if (pw->queue_length >= pw->pool->options.queue_max) {
@@ -424,10 +488,11 @@ pool_choose_queued(
 		r = pool_queue_wait(pw, &waiter, attempt, deadline);
 		if (r < 0)
 			break;
-		i = pool_pick(pw, attempt);
+		memset(attempt->tried, 0, sizeof(attempt->tried));
+		i = pool_take(pw, attempt, &on_trial);
 		if (i < 0 && pw->up_count == 0)
 			r = E_POOL_DOWN;
-	} while (r == 0 && (i < 0 || !pool_claim(pw->pool, (unsigned)i)));
+	} while (r == 0 && i < 0);
 	pool_queue_leave(pw, &waiter);
 	/* A wake that this waiter could not use belongs to the next. */
 	if (r < 0 && waiter.woken)
@@ -442,24 +507,24 @@ static int
 pool_choose(
     struct pool_worker *pw, struct upstream_attempt *attempt, instant deadline)
 {
-	/* Each round either claims, or finds a server full that was not. */
-	for (unsigned round = 0; round < 64; round++) {
-		int i = pw->queue_length == 0 ? pool_pick(pw, attempt) : -1;
+	bool on_trial = false;
+	int i = -1;
 
-		if (pw->queue_length != 0)
-			pool_refresh(pw, attempt);
-		if (i >= 0 && pool_claim(pw->pool, (unsigned)i))
-			return i;
-		if (i >= 0)
-			continue;
-		if (pw->up_count == 0)
-			return E_POOL_DOWN;
-		if (pw->queue_length != 0 || pw->full_count > 0)
-			return pool_choose_queued(pw, attempt, deadline);
+	/* Nobody overtakes those who wait. */
+	if (pw->queue_length == 0)
+		i = pool_take(pw, attempt, &on_trial);
+	else
+		pool_refresh(pw, attempt);
+	if (i >= 0)
+		return i;
+	if (pw->up_count == 0)
+		return E_POOL_DOWN;
+	if (pw->queue_length == 0 && pw->full_count == 0 && !on_trial) {
 		/* Every server that is up was tried: begin again. */
 		memset(attempt->tried, 0, sizeof(attempt->tried));
+		i = pool_take(pw, attempt, &on_trial);
 	}
-	return pool_choose_queued(pw, attempt, deadline);
+	return i >= 0 ? i : pool_choose_queued(pw, attempt, deadline);
 }
 
 /* ---- connections ---- */
@@ -578,9 +643,8 @@ void
 upstream_failed(struct upstream_attempt *attempt, int error)
 {
 	struct upstream_pool *pool = attempt->pool;
-	unsigned i = (unsigned)attempt->server;
 
-	attempt->tried[i / 64] |= (uint64_t)1 << (i % 64);
+	attempt_mark(attempt, (unsigned)attempt->server);
 	attempt_counters(attempt)->failures++;
 	(void)verdict_failure(
 	    attempt->slot, &pool->options.ejection, runtime_now());
