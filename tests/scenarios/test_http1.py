@@ -14,7 +14,7 @@ sites:
   - listen: ["127.0.0.1:{port}"]
     routes:
       - {{exact: /ping, methods: [GET, HEAD], respond: "pong"}}
-      - {{exact: /small, respond: "small", methods: [POST], body_bytes: 10}}
+      - {{exact: /small, respond: "small", methods: [POST], limits: {{body_bytes: 10}}}}
       - {{exact: /head, headers: {{X-Want: "1"}}, respond: "wanted"}}
       - {{exact: /trace, methods: [TRACE, GET], reverse: origin}}
       - {{path: /, reverse: origin}}

@@ -327,6 +327,7 @@ def test_kept_connection_that_closed_is_replaced(edged):
     edged.origin.serve = serve
     with Client(edged.edge.port) as c:
         for method in ("GET", "POST", "GET", "PUT") * 5:
+            time.sleep(0.05)  # the close must be there before a POST is sent
             assert c.ask(f"{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").body == b"ok"
 
 

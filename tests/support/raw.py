@@ -3,6 +3,7 @@ answers the bytes it is told. What a library would tidy up reaches weir."""
 
 import socket
 import threading
+import time
 
 
 
@@ -197,12 +198,31 @@ class Origin:
     def __init__(self, serve=None, reply=None, port=0, path=None):
         self.requests, self.connections = [], 0
         self.reply = reply or (lambda request: answer(b"ok"))
-        self.serve = serve or self._serve
         self.open = set()
+        self.serving = serve or self._serve
         self.path = path
         self.port = port
         self.listener = None
         self.start()
+
+    @property
+    def serve(self):
+        return self.serving
+
+    @serve.setter
+    def serve(self, serve):
+        """Another behaviour: for new connections, so the old ones end."""
+        self.serving = serve
+        self.drop()
+
+    def drop(self):
+        """Close every connection, and give the other side time to see it."""
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        time.sleep(0.05)
 
     def start(self):
         if self.path:
@@ -232,7 +252,7 @@ class Origin:
 
     def _run(self, connection):
         try:
-            self.serve(Conversation(connection))
+            self.serving(Conversation(connection))
         except (Closed, OSError, ValueError):
             pass
         finally:
@@ -253,11 +273,7 @@ class Origin:
         except OSError:
             pass
         self.listener.close()
-        for connection in list(self.open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.drop()
 
     def __enter__(self):
         return self
