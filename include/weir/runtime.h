@@ -1,0 +1,71 @@
+/*
+ * weir/runtime.h - workers: how they start, talk and end
+ */
+#ifndef WEIR_RUNTIME_H
+#define WEIR_RUNTIME_H
+
+#include <weir/api.h>
+#include <weir/task.h>
+#include <weir/time.h>
+
+WEIR_BEGIN
+
+/* All zero is a good choice. */
+struct weir_options {
+	unsigned worker_count; /* threads; 0: one per usable CPU; 64 at most */
+	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
+	const char *backend; /* NULL: the best; "epoll" */
+	bool pin; /* each worker to a CPU of its own */
+	uint64_t reserved[4]; /* zero */
+};
+
+/*
+ * Run @root(@arg) as the first task of worker 0, which is the calling thread.
+ * When it has returned, every other task is stopped and waited for. SIGPIPE is
+ * ignored from then on. One runtime at a time.
+ *
+ * Returns what root returned, or -errno when it could not start (-EBUSY: one
+ * is running; -EINVAL: an option).
+ */
+WEIR_API int weir_run(
+    const struct weir_options *options, weir_task_fn root, void *arg);
+
+WEIR_API unsigned weir_worker_count(void);
+/* The index of the calling worker. */
+WEIR_API unsigned weir_worker_self(void);
+
+/* Start a detached task on another worker; from any thread. 0 or -ENOMEM. */
+WEIR_API WEIR_MUST_CHECK int weir_worker_start(
+    unsigned worker, const char *name, weir_task_fn fn, void *arg);
+
+/*
+ * Run @fn(@arg) on a thread of the pool for calls that block. Suspends.
+ * Returns fn's result; -EAGAIN (queue full); or -ETIMEDOUT or why the task was
+ * stopped, and then @arg is in use until @release(@arg), which may be NULL, is
+ * called on this worker.
+ */
+WEIR_API WEIR_MUST_CHECK int weir_offload(int (*fn)(void *arg), void *arg,
+    void (*release)(void *arg), weir_time deadline);
+
+/* Block the signals of @signals (0-terminated) and return a descriptor to
+ * attach that struct signalfd_siginfo are read from. Before weir_run(). */
+WEIR_API WEIR_MUST_CHECK int weir_signals_open(const int *signals);
+
+/* Every task of every worker, with what it waits for, as text. Suspends. */
+WEIR_API int weir_dump(int fd);
+
+struct weir_info {
+	unsigned worker_count;
+	uint32_t task_count;
+	uint32_t task_count_peak;
+	uint64_t switch_count;
+	uint64_t poll_count;
+	uint64_t stack_bytes_mapped;
+	const char *backend;
+	uint64_t reserved[4];
+};
+WEIR_API void weir_info_get(struct weir_info *ret_info);
+
+WEIR_END
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * weir/task.h - tasks and the scopes that own them
+ *
+ * A task is straight-line code on a stack of 64 KiB of its own. It stays on
+ * the thread that started it, runs until it calls something that suspends, and
+ * ends by returning. It is stopped by making its suspending calls fail; so the
+ * ordinary path is the clean-up path.
+ */
+#ifndef WEIR_TASK_H
+#define WEIR_TASK_H
+
+#include <weir/api.h>
+#include <weir/time.h>
+
+WEIR_BEGIN
+
+typedef int (*weir_task_fn)(void *arg);
+
+/*
+ * A scope owns the tasks that are started in it. In the caller's memory, from
+ * weir_scope_init() to the end of weir_scope_fini(), both by the same task.
+ */
+struct weir_scope {
+	uint64_t opaque[16];
+};
+
+/* The scope lies in the scope of the calling task: it is stopped with it, and
+ * its deadline is the earlier of @deadline and the outer one. */
+WEIR_API void weir_scope_init(struct weir_scope *scope, weir_time deadline);
+
+/* Suspends until every task of the scope has ended, without stopping any.
+ * Returns the first error of a task, or 0; or why the caller was stopped. */
+WEIR_API int weir_scope_wait(struct weir_scope *scope);
+
+/* Stops what still runs and suspends until it has ended; always succeeds in
+ * that. Returns the first error of a task that was not stopped, or 0. */
+WEIR_API int weir_scope_fini(struct weir_scope *scope);
+
+/* From now on every suspending call of the scope's tasks returns @error
+ * (-ECANCELED if 0). Does not suspend. */
+WEIR_API void weir_scope_cancel(struct weir_scope *scope, int error);
+
+/*
+ * Start @fn(@arg) as a task of @scope on this worker. It runs when the caller
+ * next suspends.
+ *
+ * @scope  NULL: detached, stopped at the end of the runtime
+ * @name   text that stays, for weir_dump() and crash lines
+ *
+ * Returns 0, -EAGAIN (too many tasks), -ENOMEM.
+ */
+#define weir_task_start(scope, name, fn, arg)                                  \
+	weir_task_start_at((scope), (name), (fn), (arg), __FILE__, __LINE__)
+WEIR_API WEIR_MUST_CHECK int weir_task_start_at(struct weir_scope *scope,
+    const char *name, weir_task_fn fn, void *arg, const char *file, int line);
+
+/* Let the others run. Suspends. */
+WEIR_API int weir_yield(void);
+
+/* Suspends. Returns 0 when the time has come, or why the task was stopped. */
+WEIR_API int weir_sleep(int64_t ns);
+WEIR_API int weir_sleep_until(weir_time when);
+
+/* 0, or the error that every suspending call would return now. */
+WEIR_API int weir_stopped(void);
+
+/* Until weir_unshield(), and for @ns at most, the task is not stopped: bounded
+ * clean-up. Pairs nest; the time of the outer one counts. */
+WEIR_API void weir_shield(int64_t ns);
+WEIR_API void weir_unshield(void);
+
+/*
+ * An event is set once, from any thread, and awaited by the task that made it.
+ * It must stay in place until the wait has returned 0.
+ */
+struct weir_event {
+	uint64_t opaque[8];
+};
+WEIR_API void weir_event_init(struct weir_event *event);
+WEIR_API void weir_event_set(struct weir_event *event);
+/* Suspends. Returns 0, -ETIMEDOUT, or why the task was stopped. */
+WEIR_API WEIR_MUST_CHECK int weir_event_wait(
+    struct weir_event *event, weir_time deadline);
+
+WEIR_END
+
+#endif

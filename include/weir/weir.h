@@ -1,0 +1,13 @@
+/*
+ * weir/weir.h - the whole library
+ */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+#include <weir/io.h>
+#include <weir/runtime.h>
+#include <weir/task.h>
+#include <weir/time.h>
+#include <weir/version.h>
+
+#endif

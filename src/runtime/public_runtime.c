@@ -1,0 +1,69 @@
+/*
+ * public_runtime.c - <weir/runtime.h> over the runtime
+ */
+#include <weir/runtime.h>
+
+#include "runtime/runtime.h"
+
+int
+weir_run(const struct weir_options *options, weir_task_fn root, void *arg)
+{
+	struct runtime_options inner = {.worker_count = options->worker_count,
+	    .backend = options->backend,
+	    .task_count_max = options->task_count_max,
+	    .pin = options->pin};
+
+	return runtime_run(&inner, root, arg);
+}
+
+unsigned
+weir_worker_count(void)
+{
+	return runtime_worker_count();
+}
+
+unsigned
+weir_worker_self(void)
+{
+	return worker_self();
+}
+
+int
+weir_worker_start(unsigned worker, const char *name, weir_task_fn fn, void *arg)
+{
+	return worker_start_on(worker, name, fn, arg);
+}
+
+int
+weir_offload(int (*fn)(void *arg), void *arg, void (*release)(void *arg),
+    weir_time deadline)
+{
+	return offload_run(fn, arg, release, (instant){deadline});
+}
+
+int
+weir_signals_open(const int *signals)
+{
+	return signals_open(signals);
+}
+
+int
+weir_dump(int fd)
+{
+	return runtime_dump(fd);
+}
+
+void
+weir_info_get(struct weir_info *ret_info)
+{
+	struct runtime_info inner;
+
+	runtime_info_get(&inner);
+	*ret_info = (struct weir_info){.worker_count = inner.worker_count,
+	    .task_count = inner.task_count,
+	    .task_count_peak = inner.task_count_peak,
+	    .switch_count = inner.switch_count,
+	    .poll_count = inner.poll_count,
+	    .stack_bytes_mapped = inner.stack_bytes_mapped,
+	    .backend = runtime_backend()};
+}
