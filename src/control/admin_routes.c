@@ -62,10 +62,12 @@ routes_remedy_of(int error)
 	case E_CONFIG_BUSY:
 		return "try again when the other reload has ended";
 	case -ENOENT:
-		return "GET /v1/servers names every pool and server";
+		return "`weir servers`, or GET /v1/servers, names every pool "
+		       "and server";
 	default:
-		return "GET /v1/status shows which role does not answer; the "
-		       "error log says more";
+		return "`weir status`, or GET /v1/status, shows which role "
+		       "does "
+		       "not answer; the error log says more";
 	}
 }
 

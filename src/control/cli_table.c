@@ -87,28 +87,35 @@ cli_table_widths(const struct cli_table *table, size_t *widths)
 	}
 }
 
+/* @blanks  owed from the cells before, printed only before text, so that no
+ *          line ends in blanks */
 static void
 cli_table_cell_print(const struct cli_table *table, const struct cli_cell *cell,
-    unsigned column, size_t width, bool colour)
+    unsigned column, size_t width, bool colour, size_t *blanks)
 {
-	int pad = (int)(width - strlen(cell->text));
-	bool last = column + 1 == table->columns;
+	bool right = (table->right >> column & 1) != 0;
+	size_t pad = width - strlen(cell->text);
 
-	if ((table->right >> column & 1) != 0)
-		printf("%*s", pad, "");
-	printf("%s%s%s", cli_colour_begin(cell->colour, colour), cell->text,
-	    cli_colour_end(cell->colour, colour));
-	if (last)
+	if (right)
+		*blanks += pad;
+	if (cell->text[0] != '\0') {
+		printf("%*s%s%s%s", (int)*blanks, "",
+		    cli_colour_begin(cell->colour, colour), cell->text,
+		    cli_colour_end(cell->colour, colour));
+		*blanks = 0;
+	}
+	*blanks += 2 + (right ? 0 : pad);
+	if (column + 1 == table->columns) {
 		printf("\n");
-	else
-		printf(
-		    "%*s", (table->right >> column & 1) != 0 ? 2 : pad + 2, "");
+		*blanks = 0;
+	}
 }
 
 void
 cli_table_print(struct cli_table *table, bool colour)
 {
 	size_t widths[CLI_TABLE_COLUMNS] = {0};
+	size_t blanks = 0;
 	unsigned column = 0;
 
 	cli_table_widths(table, widths);
@@ -120,8 +127,8 @@ cli_table_print(struct cli_table *table, bool colour)
 			    cli_colour_begin(cell->colour, colour), cell->text,
 			    cli_colour_end(cell->colour, colour));
 		} else {
-			cli_table_cell_print(
-			    table, cell, column, widths[column], colour);
+			cli_table_cell_print(table, cell, column,
+			    widths[column], colour, &blanks);
 			column = (column + 1) % table->columns;
 		}
 		free(cell->text);

@@ -26,6 +26,7 @@ pools:
   shop:
     balance: round_robin
     servers: ["127.0.0.1:{one}", "127.0.0.1:{two}"]
+log: {{access: {folder}/access.log}}
 admin: {{socket: {folder}/admin.sock, listen: "127.0.0.1:{port2}", token: %s}}
 """ % TOKEN
 
@@ -159,6 +160,7 @@ def test_status_for_a_person(edge):
     assert re.search(r"^worker +\d+ +up \d+ \w+ +0 *$", done.stdout, re.M)
     assert re.search(r"^shop +2 of 2$", done.stdout, re.M)
     assert "\033" not in done.stdout
+    assert not re.search(r" $", done.stdout, re.M)
     assert max(map(len, done.stdout.replace(str(edge.path), "").splitlines())) <= 80
 
 
@@ -373,6 +375,68 @@ def test_metrics_for_http_1_0(edge):
     assert body.startswith(b"# HELP ") and body.endswith(b"\n")
 
 
+# ---- access log ----
+
+
+LINE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ "]+)(?: |$)')
+
+
+def lines(edge, count):
+    text = eventually(lambda: edge.access_log().count("\n") >= count and edge.access_log(), what=f"{count} lines")
+    assert text.endswith("\n")
+    return text.splitlines()
+
+
+def test_access_log(edge):
+    before = edge.access_log().count("\n")
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=10)
+    connection.request("GET", "/fixed?a=%22b", headers={"User-Agent": 'x" status=500'})
+    assert connection.getresponse().status == 200
+    connection.close()
+    get(edge, "/proxied")
+    fixed, proxied = (dict(LINE.findall(line)) for line in lines(edge, before + 2)[before:])
+    if fixed["route"] != "0":  # two threads
+        fixed, proxied = proxied, fixed
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", fixed["time"])
+    assert fixed["client"] == "127.0.0.1" and "peer" not in fixed
+    assert fixed["path"] == '"/fixed?a=%22b"' and fixed["status"] == "200" and fixed["out"] == "5"
+    assert json.loads(fixed["agent"]) == 'x" status=500'
+    assert "pool" not in fixed
+    assert proxied["pool"] == "shop" and proxied["attempts"] == "1"
+    assert float(proxied["wait_ms"]) <= float(proxied["total_ms"])
+
+
+@pytest.mark.parametrize("form", ["json", "combined"])
+def test_access_log_formats(form):
+    config = """
+sites:
+  - listen: ["127.0.0.1:{port}"]
+    routes:
+      - {{path: /, respond: "fixed"}}
+log: {{access: {folder}/access.log, format: %s}}
+""" % form
+    with Edge(config) as edge:
+        get(edge, "/a?b=c")
+        raw_edge(edge, b"GET /x HTTP/1.1\r\nHost: a\r\nUser-Agent: \"\\\xff\r\nConnection: close\r\n\r\n")
+        raw_edge(edge, b"nonsense\r\n\r\n")
+        found = lines(edge, 3)
+        if form == "json":
+            rows = [json.loads(line) for line in found]
+            assert {row["status"] for row in rows} == {200, 400}
+            assert {row.get("agent") for row in rows} == {None, '"\\\xff'}
+        else:
+            pattern = r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "[^"]*" (200|400) \d+ "-" "[^"]*"'
+            assert all(re.fullmatch(pattern, line) for line in found), found
+            assert any(line.endswith(r'"\x22\x5C\xFF"') for line in found)
+
+
+def raw_edge(edge, request):
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as s:
+        s.sendall(request)
+        while s.recv(65536):
+            pass
+
+
 # ---- who may ask ----
 
 
@@ -391,6 +455,24 @@ def test_token(edge):
     assert ask(edge, "GET", "/v1/nothing", tcp=True)[0] == 401
     assert ask(edge, "GET", "/healthz", tcp=True)[0] == 200
     assert re.search(r"admin: 127\.0\.0\.1 port \d+ was refused: token missing or wrong", edge.log())
+
+
+def test_token_from_a_file(origins, tmp_path):
+    """Only the manager can read it, also when a reload or a restart needs it again."""
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    path.chmod(0o600)
+    config = CONFIG.replace(f"token: {TOKEN}", f"token_file: {path}")
+    with Edge(config, one=origins[0].port, two=origins[1].port) as edge:
+        def status(token):
+            return ask(edge, "GET", "/v1/status", tcp=True, headers=bearer(token))[0]
+
+        assert (status(TOKEN), status("")) == (200, 401)
+        assert weir("reload", edge=edge).returncode == 0
+        assert (status(TOKEN), status("")) == (200, 401)
+        old = edge.kill_role("control")
+        eventually(lambda: edge.role("control") not in (None, old) and reachable(edge), what="another control")
+        assert (status(TOKEN), status("")) == (200, 401)
 
 
 @pytest.mark.parametrize("host, status", [("localhost", 200), ("localhost:9000", 200), ("127.0.0.1:1", 200),
