@@ -18,6 +18,8 @@
 #include "http/deployment.h"
 #include "http/features.h"
 #include "http/listener.h"
+#include "http/session.h"
+#include "net/buffers.h"
 #include "net/shared.h"
 #include "net/upstream.h"
 #include "os/log.h"
@@ -365,4 +367,11 @@ server_drain(instant deadline)
 		    "shutdown.drain has passed with %llu connections still "
 		    "busy; cutting them",
 		    (unsigned long long)open);
+}
+
+void
+server_thread_end(void)
+{
+	sessions_thread_end();
+	buffers_thread_end();
 }

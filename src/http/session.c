@@ -83,6 +83,18 @@ session_release(struct session *s)
 	session_kept++;
 }
 
+void
+sessions_thread_end(void)
+{
+	struct session *s;
+
+	while ((s = session_stock) != NULL) {
+		session_stock = s->next;
+		free(s);
+	}
+	session_kept = 0;
+}
+
 /* ---- an exchange begins and ends ---- */
 
 static void

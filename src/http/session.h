@@ -74,6 +74,8 @@ session_of(struct exchange *ex)
 /* NULL: no memory. */
 struct session *session_acquire(struct conn *conn);
 void session_release(struct session *session);
+/* Free this thread's stock. */
+void sessions_thread_end(void);
 
 /* h1_input.c: the request's side */
 

@@ -57,8 +57,9 @@ worker_counters_use(void)
 }
 
 static int
-worker_access_log_end(void)
+worker_thread_end(void)
 {
+	server_thread_end();
 	access_log_thread_end();
 	return 0;
 }
@@ -121,7 +122,7 @@ static void
 worker_drain(instant deadline)
 {
 	server_drain(deadline);
-	(void)worker_everywhere(worker_access_log_end);
+	(void)worker_everywhere(worker_thread_end);
 }
 
 /* ---- dump ---- */

@@ -36,3 +36,15 @@ buffer_release(char *buffer)
 	buffer_stock = link;
 	buffer_kept++;
 }
+
+void
+buffers_thread_end(void)
+{
+	struct buffer_link *link;
+
+	while ((link = buffer_stock) != NULL) {
+		buffer_stock = link->next;
+		free(link);
+	}
+	buffer_kept = 0;
+}

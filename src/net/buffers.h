@@ -18,3 +18,5 @@
 
 char *buffer_acquire(void); /* NULL: no memory */
 void buffer_release(char *buffer); /* NULL is allowed */
+/* Free this thread's stock. */
+void buffers_thread_end(void);

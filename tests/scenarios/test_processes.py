@@ -134,6 +134,39 @@ def test_connections_wait_for_the_next_worker():
         assert answers == ["one"] * 20
 
 
+def test_worker_killed_under_load():
+    """Requests in flight are lost; no connection is refused, and the next
+    ones are answered at once."""
+    refused, answered, stop = [], [], threading.Event()
+
+    def client():
+        while not stop.is_set():
+            try:
+                if get(edge.port) == "one":
+                    answered.append(time.monotonic())
+            except ConnectionRefusedError as e:
+                refused.append(e)
+            except (OSError, IndexError):
+                pass
+
+    with Edge(CONFIG) as edge:
+        clients = [threading.Thread(target=client) for _ in range(8)]
+        for thread in clients:
+            thread.start()
+        for _ in range(3):
+            time.sleep(0.3)
+            edge.kill_role("worker")
+        time.sleep(0.5)
+        stop.set()
+        for thread in clients:
+            thread.join()
+        assert refused == []
+        assert len(answered) > 100
+        # The second and the third death in a row wait 0 and 100 ms.
+        assert max(b - a for a, b in zip(answered, answered[1:])) < 1
+        assert "worker" in subprocess.run([WEIR, "status", "--socket", str(edge.admin)], capture_output=True, text=True).stdout
+
+
 def test_back_off_of_a_role_that_keeps_dying():
     with Edge(CONFIG) as edge:
         for _ in range(4):
