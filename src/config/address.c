@@ -251,6 +251,11 @@ address_parse_host(struct bytes text, bool names, struct arena *arena,
 		return address_refuse_as(error,
 		    "an IPv6 address needs brackets and a port",
 		    "write [%.*s]:80", text);
+	if (colon == text.length &&
+	    bytes_to_u64(text, UINT64_MAX, &(uint64_t){0}) == 0)
+		return address_refuse_as(error,
+		    "an address is missing in front of the port",
+		    "write 127.0.0.1:%.*s", text);
 	if (colon == text.length)
 		return address_refuse_as(
 		    error, "a port is missing", "write %.*s:80", text);

@@ -34,6 +34,9 @@ struct node {
 	struct bytes text; /* of a scalar */
 	struct node_link *first, *last; /* of a list or mapping */
 	unsigned count;
+	/* Of kind, text and what is beneath it, whatever the order of keys:
+	 * equal for what means the same. */
+	uint64_t digest;
 };
 
 /* The link of the key, or NULL; @map may be of any kind. */

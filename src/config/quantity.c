@@ -139,21 +139,18 @@ quantity_percent(struct bytes text, uint64_t *ret_percent)
 void
 quantity_duration_write(int64_t ns, struct appender *into)
 {
-	uint64_t rest = (uint64_t)max_of(ns, (int64_t)0);
+	uint64_t value = (uint64_t)max_of(ns, (int64_t)0);
 
-	if (rest < quantity_times[array_count(quantity_times) - 1].factor) {
-		append_char(into, '0');
-		return;
-	}
 	for (size_t i = 0; i < array_count(quantity_times); i++) {
 		uint64_t factor = quantity_times[i].factor;
 
-		if (rest < factor)
+		if (value == 0 || value % factor != 0)
 			continue;
-		append_u64(into, rest / factor);
+		append_u64(into, value / factor);
 		append_text(into, quantity_times[i].name);
-		rest %= factor;
+		return;
 	}
+	append_char(into, '0');
 }
 
 void

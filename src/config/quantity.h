@@ -24,6 +24,6 @@ enum quantity_result quantity_size(struct bytes text, uint64_t *ret_bytes);
 /* "20%"; "0" needs no unit. */
 enum quantity_result quantity_percent(struct bytes text, uint64_t *ret_percent);
 
-/* The shortest text that reads back as the same value. */
+/* With the largest unit that leaves a whole number. */
 void quantity_duration_write(int64_t ns, struct appender *into);
 void quantity_size_write(uint64_t bytes, struct appender *into);

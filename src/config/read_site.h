@@ -13,6 +13,9 @@ extern const struct shape shape_sites;
 extern const struct shape shape_pools;
 extern const struct shape shape_health;
 
+/* What a check is like where nothing is said; its kind is CHECK_NONE. */
+void health_defaults(struct reader *reader, struct config_health *health);
+
 /* Into struct config_route, whose site's limits are set already. */
 void route_read(struct reader *reader, const struct node *node,
     const struct config_site *site, struct config_route *route);

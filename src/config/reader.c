@@ -121,35 +121,6 @@ reader_lower(struct bytes text)
 	}
 }
 
-/* ---- tables ---- */
-
-const struct key *
-table_key(const struct table *table, unsigned i, size_t *ret_base)
-{
-	size_t base = 0;
-
-	while (table != NULL && i >= table->count) {
-		i -= table->count;
-		base += table->also_offset;
-		table = table->also;
-	}
-	*ret_base = base;
-	return table != NULL ? &table->keys[i] : NULL;
-}
-
-const struct key *
-table_key_find(const struct table *table, struct bytes name, size_t *ret_base)
-{
-	const struct key *key;
-
-	for (unsigned i = 0; (key = table_key(table, i, ret_base)) != NULL;
-	     i++) {
-		if (bytes_equal(name, bytes_from(key->name)))
-			return key;
-	}
-	return NULL;
-}
-
 /* ---- mappings ---- */
 
 bool

@@ -36,12 +36,17 @@ struct shape {
 	enum shape_kind kind;
 	const char *word; /* in the reference; NULL: as its kind is called */
 	const char *article_word; /* "a path", in messages; NULL: by kind */
-	const char *pattern; /* ECMA 262, of a text in the schema; or NULL */
+	/* ECMA 262, for the schema: of a text, of a dict's names; or NULL */
+	const char *pattern;
 	uint64_t min, max; /* numbers; bytes; durations in nanoseconds */
 	bool scalar; /* a text that may be written as a number or bool */
+	bool secret; /* its value is not told */
+	bool filled; /* a list that may not be empty */
+	bool list_only; /* one item cannot stand for a list of one */
 	const struct shape *item; /* of a list or dict */
 	const struct table *table; /* of a mapping */
 	const char *const *names; /* of an enum, NULL-terminated */
+	const char *const *meanings; /* of each name, or NULL */
 	const struct shape *const *forms; /* NULL-terminated */
 	/* Instead of what the kind does; @into is the place of the key. */
 	void (*read)(
@@ -68,6 +73,9 @@ struct table {
 	unsigned count;
 	const struct table *also; /* whose keys are here too, or NULL */
 	size_t also_offset;
+	/* NULL-terminated, or NULL; their readers check it. */
+	const char *const *one_of; /* exactly one of these keys is there */
+	const char *const *one_at_most;
 };
 
 /* A field of a struct that takes a default. */
@@ -132,6 +140,22 @@ extern const struct table table_limits;
 extern const struct table table_site;
 extern const struct table table_route;
 extern const struct table table_pool;
+extern const struct table table_server;
+extern const struct table table_health;
+
+/* Every table that the whole file may reach, the file's own first, each before
+ * those beneath it. Returns how many. */
+#define TABLES_MAX 48
+unsigned tables_collect(const struct table *into[TABLES_MAX]);
+
+/* A number, in the units of the shape. */
+struct appender;
+void shape_number_write(
+    const struct shape *shape, uint64_t value, struct appender *into);
+/* The field at @place as the file would have it; false: a kind without one
+ * text (lists, mappings). */
+bool shape_place_write(const struct shape *shape, const void *place,
+    size_t width, struct appender *into);
 
 /* The i-th key, those of `also` after its own; NULL past the end. */
 const struct key *

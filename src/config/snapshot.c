@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "config/check.h"
 #include "config/config.h"
 #include "config/reader.h"
@@ -89,6 +90,22 @@ snapshot_folder(
 	return ret_folder->at != NULL ? 0 : -ENOMEM;
 }
 
+static uint64_t
+snapshot_digest(const struct node *root)
+{
+	uint64_t digest = 0;
+
+	for (const struct node_link *link = root->kind == NODE_MAP ? root->first
+								   : NULL;
+	     link != NULL; link = link->next) {
+		if (!bytes_equal(link->key->text, BYTES("sites")) &&
+		    !bytes_equal(link->key->text, BYTES("pools")))
+			digest +=
+			    hash_pair(link->key->digest, link->value->digest);
+	}
+	return digest;
+}
+
 static int
 snapshot_read(struct reader *reader, struct bytes text)
 {
@@ -97,13 +114,15 @@ snapshot_read(struct reader *reader, struct bytes text)
 
 	arena_init(&nodes, NULL, 0, 0);
 	r = yaml_read(text, &nodes, reader->errors, &reader->root);
-	if (r == 0 && reader->root == NULL) {
+	if (r == 0 &&
+	    (reader->root == NULL || reader->root->kind == NODE_NULL)) {
 		config_errors_add(reader->errors, (struct config_spot){0}, NULL,
 		    "the file is empty");
 	} else if (r == 0) {
 		reader_defaults(reader, &table_top, reader->snapshot);
 		reader->key = "the file";
 		reader_map(reader, &table_top, reader->root, reader->snapshot);
+		reader->snapshot->digest = snapshot_digest(reader->root);
 		check_all(reader);
 	}
 	arena_reset(&nodes);
@@ -162,5 +181,6 @@ snapshot_pool_find(const struct snapshot *snapshot, struct bytes name)
 int
 config_read_file(const char *path, char **ret_text, size_t *ret_length)
 {
-	return path_read(path, CONFIG_FILE_BYTES_MAX, ret_text, ret_length);
+	return path_read(
+	    path, CONFIG_FILE_BYTES_MAX, false, ret_text, ret_length);
 }

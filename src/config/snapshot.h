@@ -129,6 +129,7 @@ struct config_header_match {
 
 struct config_route {
 	struct config_where where;
+	uint64_t digest; /* of what the file says of it: config/diff */
 	unsigned index; /* in its site, from 0 */
 	enum config_path_match match;
 	/* PREFIX "/api/" takes /api/...; "/api" takes /api and /api/... */
@@ -153,6 +154,7 @@ struct config_route {
 
 struct config_site {
 	struct config_where where;
+	uint64_t digest; /* of what the file says of it: config/diff */
 	unsigned index;
 	struct bytes name; /* the first host, or "default" */
 	struct bytes *hosts; /* lower case; "*.example.com"; "*" */
@@ -212,6 +214,7 @@ struct config_health {
 
 struct config_pool {
 	struct config_where where;
+	uint64_t digest; /* of what the file says of it: config/diff */
 	unsigned index;
 	struct bytes name;
 	struct bytes balance; /* name of a policy (policy/balance.h) */
@@ -263,6 +266,7 @@ struct config_admin {
 
 struct snapshot {
 	uint64_t version; /* set by the manager, from 1 */
+	uint64_t digest; /* of the file but for its sites and pools */
 	struct bytes file; /* path it was read from */
 	unsigned threads; /* runtime.threads; 0: one per CPU */
 	struct bytes backend; /* runtime.backend: "auto", "epoll" */

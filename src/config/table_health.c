@@ -72,7 +72,8 @@ struct health_reading {
 static void
 health_http(struct reader *reader, const struct node *node, void *into)
 {
-	struct config_health *health = into;
+	struct config_health *health =
+	    container_of(into, struct config_health, path);
 	struct bytes path = reader_text(reader, node, "a path");
 
 	if (path.at == NULL)
@@ -109,8 +110,8 @@ static const struct shape health_method = {
     .kind = SHAPE_ENUM, .names = (const char *const[]){"GET", "HEAD", NULL}};
 
 static const struct key health_keys[] = {
-    KEY_WHOLE(
-	"http", &health_path, "-", "Ask for this path and look at the answer."),
+    KEY_OPTIONAL(struct config_health, path, "http", &health_path, "-",
+	"Ask for this path and look at the answer."),
     KEY_OPTIONAL(struct health_reading, tcp, "tcp", &shape_bool, "-",
 	"`true`: it is enough that a connection opens."),
     KEY(struct config_health, every, "every",
@@ -134,12 +135,22 @@ static const struct key health_keys[] = {
 	"10%",
 	"How much `every` varies, so that checks do not come all at once."),
 };
-static const struct table table_health = {
+const struct table table_health = {
     .name = "health",
     .title = "pools.NAME.health",
     .intro = "One of `http` and `tcp`.",
+    .one_of = (const char *const[]){"http", "tcp", NULL},
     TABLE(health_keys),
 };
+
+void
+health_defaults(struct reader *reader, struct config_health *health)
+{
+	struct health_reading reading = {0};
+
+	reader_defaults(reader, &table_health, &reading);
+	*health = reading.health;
+}
 
 static void
 health_read(struct reader *reader, const struct node *node, void *into)
@@ -153,7 +164,7 @@ health_read(struct reader *reader, const struct node *node, void *into)
 	if (node->kind == NODE_TEXT && bytes_equal(node->text, BYTES("tcp")))
 		reading.tcp = true;
 	else if (node->kind == NODE_TEXT)
-		health_http(reader, node, &reading.health);
+		health_http(reader, node, &reading.health.path);
 	else
 		reader_map(reader, &table_health, node, &reading);
 	if (node->kind == NODE_MAP &&

@@ -76,7 +76,7 @@ static const struct key server_keys[] = {
     KEY(struct config_server, backup, "backup", &shape_bool, "false",
 	"Used when no other server is usable."),
 };
-static const struct table table_server = {
+const struct table table_server = {
     .name = "server",
     .title = "pools.NAME.servers[]",
     .intro = "An address alone is a server of weight 1.",
@@ -136,7 +136,11 @@ static const struct shape pool_server = {
 	&(const struct shape){.kind = SHAPE_MAP, .table = &table_server}, NULL},
 };
 static const struct shape pool_servers_shape = {
-    .kind = SHAPE_LIST, .item = &pool_server, .read = pool_servers};
+    .kind = SHAPE_LIST,
+    .item = &pool_server,
+    .filled = true,
+    .read = pool_servers,
+};
 
 /* ---- hash ---- */
 
@@ -264,25 +268,37 @@ static const struct key retry_keys[] = {
 	"does not get more of it."),
 };
 static const struct table table_retry = {
-    .name = "retry", .title = "pools.NAME.retry", TABLE(retry_keys)};
+    .name = "retry",
+    .title = "pools.NAME.retry",
+    .intro = "Requests that failed, and are tried on another server.",
+    TABLE(retry_keys),
+};
 
 /* ---- the pool ---- */
 
 static const char *const pool_balances[] = {
-#define BALANCE(name) #name,
+#define BALANCE(name, meaning) #name,
 #include "config/balances.tbl"
 #undef BALANCE
     NULL,
 };
+static const char *const pool_balance_meanings[] = {
+#define BALANCE(name, meaning) meaning,
+#include "config/balances.tbl"
+#undef BALANCE
+};
 static const struct shape pool_balance = {
-    .kind = SHAPE_ENUM, .names = pool_balances};
+    .kind = SHAPE_ENUM,
+    .names = pool_balances,
+    .meanings = pool_balance_meanings,
+};
 
 #define POOL_OFFSET offsetof(struct pool_reading, pool)
 _Static_assert(POOL_OFFSET == 0, "keys of a pool fill the reading too");
 
 static const struct key pool_keys[] = {
     KEY(struct config_pool, balance, "balance", &pool_balance, "round_robin",
-	"How a server is chosen: see the table of policies below."),
+	"How a server is chosen."),
     {
 	.name = "hash",
 	.shape = &pool_hash_shape,
@@ -303,6 +319,7 @@ static const struct key pool_keys[] = {
 	.meaning = "How servers are checked, whether there are requests or "
 		   "not. A path alone is its `http`.",
 	.offset = offsetof(struct config_pool, health),
+	.width = sizeof(struct config_health),
     },
     {.name = "passive", .shape = SHAPE_MAP_OF(&table_passive)},
     KEY(struct config_pool, slow_start, "slow_start",
@@ -373,10 +390,12 @@ pool_read(struct reader *reader, const struct node_link *link, unsigned index,
 
 	reading.pool.where = reader_where(reader, link->key);
 	reading.pool.index = index;
+	reading.pool.digest = link->value->digest;
 	if (pool_name_check(reader, link->key))
 		reading.pool.name = reader_copy(reader, link->key->text);
 	reader_defaults(reader, &table_pool, &reading);
 	reader_defaults(reader, &table_hash, &reading.pool);
+	health_defaults(reader, &reading.pool.health);
 	if (link->value->kind == NODE_MAP) {
 		reader->key = "pools";
 		reader_map(reader, &table_pool, link->value, &reading);
@@ -425,6 +444,7 @@ static const struct shape pool_forms = {
 const struct shape shape_pools = {
     .kind = SHAPE_DICT,
     .word = "mapping of names to pools",
+    .pattern = "^[A-Za-z0-9._-]{1,63}$",
     .item = &pool_forms,
     .read = pools_read,
 };

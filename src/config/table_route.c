@@ -243,6 +243,7 @@ static const struct shape route_method = {
 static const struct shape route_methods_shape = {
     .kind = SHAPE_LIST,
     .item = &route_method,
+    .filled = true,
     .read = route_methods_read,
 };
 
@@ -298,6 +299,8 @@ static const struct table table_header = {
     .name = "header",
     .title = "sites[].routes[].headers.FIELD",
     .intro = "One of these. A text alone is `exact`.",
+    .one_of =
+	(const char *const[]){"exact", "regex", "present", "absent", NULL},
     TABLE(header_keys),
 };
 
@@ -307,6 +310,7 @@ route_header_read(struct reader *reader, const struct node_link *link,
 {
 	struct route_header header = {0};
 	struct bytes name = link->key->text;
+	unsigned mistakes = reader->errors->count;
 
 	if (!text_is_token(name)) {
 		reader_error(reader, link->key, NULL,
@@ -328,8 +332,10 @@ route_header_read(struct reader *reader, const struct node_link *link,
 			reader_error(reader, link->key, NULL,
 			    "this condition asks for nothing");
 	}
+	/* Without a name it is a mistake, and compared with nothing. */
 	*match = header.match;
-	match->name = reader_copy(reader, name);
+	if (reader->errors->count == mistakes)
+		match->name = reader_copy(reader, name);
 }
 
 static void
@@ -381,6 +387,7 @@ static const struct key route_limits_keys[] = {
 static const struct table table_route_limits = {
     .name = "route_limits",
     .title = "sites[].routes[].limits",
+    .intro = "What a route takes.",
     TABLE(route_limits_keys),
 };
 
@@ -410,15 +417,20 @@ static const struct key route_keys[] = {
     KEY_WHOLE("redirect", &shape_redirect, "-",
 	"Send the client elsewhere. A text alone is its `to`."),
 };
+static const char *const route_matches[] = {"path", "exact", "regex", NULL};
+static const char *const route_actions[] = {
+    "files", "reverse", "respond", "redirect", NULL};
 const struct table table_route = {
     .name = "route",
     .title = "sites[].routes[]",
     .intro = "At most one of `path`, `exact` and `regex`, and one of `files`, "
 	     "`reverse`, `respond` and `redirect`.",
+    .one_of = route_actions,
+    .one_at_most = route_matches,
     TABLE(route_keys),
 };
 
-/* How many of the keys are there; *ret_last is the last one's node. */
+/* How many of the keys are there; *ret_second is the second one's node. */
 static unsigned
 route_keys_count(const struct node *node, const char *const *names,
     const struct node **ret_second)
@@ -440,16 +452,13 @@ route_keys_count(const struct node *node, const char *const *names,
 static void
 route_choices_check(struct reader *reader, const struct node *node)
 {
-	static const char *const matches[] = {"path", "exact", "regex", NULL};
-	static const char *const actions[] = {
-	    "files", "reverse", "respond", "redirect", NULL};
 	const struct node *second = NULL;
 	unsigned count;
 
-	if (route_keys_count(node, matches, &second) > 1)
+	if (route_keys_count(node, route_matches, &second) > 1)
 		reader_error(reader, second, NULL,
 		    "a route has one of `path`, `exact` and `regex`");
-	count = route_keys_count(node, actions, &second);
+	count = route_keys_count(node, route_actions, &second);
 	if (count > 1)
 		reader_error(reader, second, NULL,
 		    "a route does one thing: `files`, `reverse`, `respond` or "
@@ -465,6 +474,7 @@ route_read(struct reader *reader, const struct node *node,
     const struct config_site *site, struct config_route *route)
 {
 	route->where = reader_where(reader, node);
+	route->digest = node->digest;
 	reader_defaults(reader, &table_route, route);
 	route->body_bytes = site->limits.body_bytes;
 	reader->key = "routes";

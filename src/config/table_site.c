@@ -87,6 +87,7 @@ site_listen_address(struct reader *reader, const struct node *node, void *into)
 {
 	struct site_listen *listen = into;
 	struct address_error error;
+	uint64_t number;
 	int r;
 
 	if (node->kind != NODE_TEXT) {
@@ -98,19 +99,19 @@ site_listen_address(struct reader *reader, const struct node *node, void *into)
 		listen->any = true;
 		return;
 	}
+	if (bytes_to_u64(node->text, UINT64_MAX, &number) == 0) {
+		reader_error(reader, node, NULL, "a port is 1 to 65535");
+		return;
+	}
 	r = address_parse(node->text, reader->folder, false, reader->arena,
 	    &listen->address, &error);
 	if (r == -ENOMEM)
 		reader->out_of_memory = true;
 	else if (r < 0)
 		reader_error(reader, node,
-		    error.remedy[0] != '\0' ? error.remedy : NULL, "`%s`: %s",
-		    reader->key,
-		    bytes_find(node->text, ':') == node->text.length &&
-			    bytes_to_u64(
-				node->text, UINT64_MAX, &(uint64_t){0}) == 0
-			? "a port is 1 to 65535"
-			: error.text);
+		    error.remedy[0] != '\0' ? error.remedy : NULL, "`%.*s`: %s",
+		    (int)min_of(node->text.length, (size_t)120), node->text.at,
+		    error.text);
 }
 
 static const struct shape site_address = {
@@ -215,6 +216,7 @@ static const struct shape site_listen_item = {
 static const struct shape site_listen_shape = {
     .kind = SHAPE_LIST,
     .item = &site_listen_item,
+    .filled = true,
     .read = site_listen_read,
 };
 
@@ -334,6 +336,7 @@ static const struct shape site_host = {
 static const struct shape site_hosts_shape = {
     .kind = SHAPE_LIST,
     .item = &site_host,
+    .filled = true,
     .read = site_hosts_read,
 };
 
@@ -364,6 +367,8 @@ site_routes_read(struct reader *reader, const struct node *node, void *into)
 static const struct shape site_routes_shape = {
     .kind = SHAPE_LIST,
     .item = SHAPE_MAP_OF(&table_route),
+    .filled = true,
+    .list_only = true,
     .read = site_routes_read,
 };
 
@@ -397,6 +402,7 @@ site_read(struct reader *reader, const struct node *node, unsigned index,
 {
 	site->where = reader_where(reader, node);
 	site->index = index;
+	site->digest = node->digest;
 	site->limits = reader->snapshot->limits;
 	if (node->kind != NODE_MAP) {
 		reader_mismatch(reader, node, "a list of sites", NULL);
@@ -420,7 +426,11 @@ sites_read(struct reader *reader, const struct node *node, void *into)
 {
 	struct snapshot *snapshot = into;
 
-	if (node->kind != NODE_LIST || node->count == 0) {
+	if (node->kind == NODE_LIST && node->count == 0) {
+		reader_error(reader, node, NULL, "`sites` is empty");
+		return;
+	}
+	if (node->kind != NODE_LIST) {
 		reader_mismatch(reader, node, "a list of sites",
 		    node->kind == NODE_MAP ? "begin each site with `- `"
 					   : NULL);
@@ -437,5 +447,7 @@ sites_read(struct reader *reader, const struct node *node, void *into)
 const struct shape shape_sites = {
     .kind = SHAPE_LIST,
     .item = SHAPE_MAP_OF(&table_site),
+    .filled = true,
+    .list_only = true,
     .read = sites_read,
 };

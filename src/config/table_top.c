@@ -53,7 +53,8 @@ static const struct key runtime_keys[] = {
 static const struct table table_runtime = {
     .name = "runtime",
     .title = "runtime",
-    .intro = "Changes take effect with a restart.",
+    .intro = "How the workers run. A change of `threads` takes effect with a "
+	     "restart.",
     TABLE(runtime_keys),
 };
 
@@ -66,7 +67,11 @@ static const struct key shutdown_keys[] = {
 	"requests in flight."),
 };
 static const struct table table_shutdown = {
-    .name = "shutdown", .title = "shutdown", TABLE(shutdown_keys)};
+    .name = "shutdown",
+    .title = "shutdown",
+    .intro = "How weir stops.",
+    TABLE(shutdown_keys),
+};
 
 /* ---- trust ---- */
 
@@ -292,7 +297,11 @@ static const struct key log_keys[] = {
     },
 };
 static const struct table table_log = {
-    .name = "log", .title = "log", TABLE(log_keys)};
+    .name = "log",
+    .title = "log",
+    .intro = "What is written of errors and of requests, and where.",
+    TABLE(log_keys),
+};
 
 /* ---- admin ---- */
 
@@ -342,7 +351,7 @@ top_token_file(struct reader *reader, const struct node *node, void *into)
 	shape_path.read(reader, node, &path);
 	if (path.at == NULL)
 		return;
-	r = path_read(path.at, TOP_TOKEN_MAX + 2, &text, &length);
+	r = path_read(path.at, TOP_TOKEN_MAX + 2, true, &text, &length);
 	if (r == -EACCES) {
 		reader_warn(reader, node, NULL,
 		    "the token cannot be read by this user");
@@ -392,14 +401,13 @@ top_admin_listen(struct reader *reader, const struct node *node, void *into)
 static const struct shape top_address = {
     .kind = SHAPE_TEXT, .word = "address", .read = top_admin_listen};
 static const struct shape top_token_shape = {
-    .kind = SHAPE_TEXT, .word = "text", .read = top_token};
+    .kind = SHAPE_TEXT, .word = "text", .secret = true, .read = top_token};
 static const struct shape top_token_file_shape = {
     .kind = SHAPE_TEXT, .word = "path", .read = top_token_file};
 
 static const struct key admin_keys[] = {
     KEY_OPTIONAL(struct config_admin, socket, "socket", &shape_path, "off",
-	"A Unix socket for the verbs of `weir`; its owner alone may use it. A "
-	"change takes effect with a restart."),
+	"A Unix socket for the verbs of `weir`; its owner alone may use it."),
     KEY_WHOLE("listen", &top_address, "off",
 	"A loopback address for HTTP clients; needs a token."),
     KEY_OPTIONAL(struct config_admin, token, "token", &top_token_shape, "none",
@@ -463,7 +471,8 @@ static const struct key top_keys[] = {
 	"run as, when weir is started as root. A change takes effect with a "
 	"restart."),
     KEY_OPTIONAL(struct snapshot, group, "group", &top_group,
-	"the user's group", "Their group."),
+	"the user's group",
+	"The group of those roles. A change takes effect with a restart."),
     KEY_OPTIONAL(struct snapshot, pid_file, "pid_file", &shape_path, "none",
 	"Where the manager's process number is written."),
     {.name = "shutdown", .shape = SHAPE_MAP_OF(&table_shutdown)},

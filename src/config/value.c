@@ -34,24 +34,6 @@ value_store(void *into, size_t width, uint64_t value)
 	}
 }
 
-static void
-value_write(const struct shape *shape, uint64_t value, struct appender *into)
-{
-	switch (shape->kind) {
-	case SHAPE_DURATION:
-		quantity_duration_write((int64_t)value, into);
-		break;
-	case SHAPE_SIZE:
-		quantity_size_write(value, into);
-		break;
-	default:
-		append_u64(into, value);
-		if (shape->kind == SHAPE_PERCENT)
-			append_char(into, '%');
-	}
-	append_char(into, '\0');
-}
-
 static bool
 value_in_range(struct reader *reader, const struct shape *shape,
     const struct node *node, uint64_t value)
@@ -62,7 +44,8 @@ value_in_range(struct reader *reader, const struct shape *shape,
 
 	if (!low && value <= shape->max)
 		return true;
-	value_write(shape, low ? shape->min : shape->max, &text);
+	shape_number_write(shape, low ? shape->min : shape->max, &text);
+	append_char(&text, '\0');
 	reader_error(reader, node, NULL, "`%s` is at %s %s", reader->key,
 	    low ? "least" : "most", limit);
 	return false;
@@ -100,6 +83,27 @@ value_parse(const struct shape *shape, struct bytes text, uint64_t *ret)
 	}
 }
 
+/* "8K" may mean two things. */
+static const char *
+value_size_remedy(
+    const struct shape *shape, struct bytes text, char *into, size_t capacity)
+{
+	uint64_t number;
+	char unit;
+
+	if (shape->kind != SHAPE_SIZE || text.length < 2 || text.length > 12 ||
+	    bytes_to_u64(
+		bytes_of(text.at, text.length - 1), UINT64_MAX, &number) < 0)
+		return NULL;
+	unit = text.at[text.length - 1] & ~0x20;
+	if (memchr("KMGT", unit, 4) == NULL)
+		return NULL;
+	snprintf(into, capacity,
+	    "write %" PRIu64 "%ciB (of 1024) or %" PRIu64 "%cB (of 1000)",
+	    number, unit, number, unit);
+	return into;
+}
+
 static void
 value_number(struct reader *reader, const struct shape *shape,
     const struct node *node, void *into, size_t width)
@@ -127,7 +131,9 @@ value_number(struct reader *reader, const struct shape *shape,
 		value_in_range(reader, shape, node, UINT64_MAX);
 		break;
 	case QUANTITY_MALFORMED:
-		reader_mismatch(reader, node, value_wanted(shape), NULL);
+		reader_mismatch(reader, node, value_wanted(shape),
+		    value_size_remedy(
+			shape, node->text, remedy, sizeof(remedy)));
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <libfyaml.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 struct yaml_anchor {
 	struct yaml_anchor *next;
@@ -144,7 +145,8 @@ yaml_quoted_spot(struct fy_token *token)
 	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
 	    spot.column > 1) {
 		spot.column--;
-		spot.width += 2;
+		spot.width =
+		    fy_token_get_text_length(token) == 0 ? 2 : spot.width + 2;
 	}
 	return spot;
 }
@@ -202,6 +204,7 @@ yaml_scalar(struct yaml *y, struct fy_token *token)
 	node->plain = fy_token_scalar_style(token) == FYSS_PLAIN;
 	if (node->plain && yaml_is_null(node->text))
 		node->kind = NODE_NULL;
+	node->digest = hash_pair(node->kind, hash_bytes(node->text, 0));
 	return node;
 }
 
@@ -399,6 +402,22 @@ yaml_merges(struct yaml *y, struct node *map)
 }
 
 static void
+yaml_digest(struct node *node)
+{
+	uint64_t digest = node->count;
+
+	for (const struct node_link *link = node->first; link != NULL;
+	     link = link->next) {
+		if (node->kind == NODE_MAP)
+			digest +=
+			    hash_pair(link->key->digest, link->value->digest);
+		else
+			digest = hash_pair(digest, link->value->digest);
+	}
+	node->digest = hash_pair(node->kind, digest);
+}
+
+static void
 yaml_close(struct yaml *y)
 {
 	struct node *node;
@@ -409,6 +428,7 @@ yaml_close(struct yaml *y)
 	node->open = false;
 	if (node->kind == NODE_MAP)
 		yaml_merges(y, node);
+	yaml_digest(node);
 	if (!y->stopped)
 		yaml_place(y, node);
 }

@@ -64,17 +64,31 @@ path_read_all(int fd, size_t max, char **text, size_t *length)
 	}
 }
 
-int
-path_read(const char *path, size_t max, char **ret_text, size_t *ret_length)
+static int
+path_regular_check(int fd)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	return S_ISREG(status.st_mode) ? 0 : -EINVAL;
+}
+
+int
+path_read(const char *path, size_t max, bool regular, char **ret_text,
+    size_t *ret_length)
+{
+	/* Opening a pipe would wait for its other end. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0));
 	char *text = NULL;
 	size_t length = 0;
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = path_read_all(fd, max, &text, &length);
+	r = regular ? path_regular_check(fd) : 0;
+	if (r == 0)
+		r = path_read_all(fd, max, &text, &length);
 	close(fd);
 	if (r < 0) {
 		free(text);

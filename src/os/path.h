@@ -16,8 +16,12 @@ int path_current(struct appender *into);
 MUST_CHECK
 int path_folder_check(const char *path);
 
-/* A whole file; *ret_text is malloc'd, with a NUL behind it. Returns 0 or
- * -errno; -EFBIG over @max bytes. */
+/*
+ * path_read - a whole file; *ret_text is malloc'd, with a NUL behind it
+ *
+ * @regular  refuse pipes and devices, which might never end
+ * Returns   0 or -errno; -EFBIG over @max bytes, -EINVAL: not @regular
+ */
 MUST_CHECK
-int
-path_read(const char *path, size_t max, char **ret_text, size_t *ret_length);
+int path_read(const char *path, size_t max, bool regular, char **ret_text,
+    size_t *ret_length);
