@@ -1,0 +1,601 @@
+/*
+ * io_kinds_test.c - each kind of operation and of descriptor: alike on every
+ * backend
+ */
+#include "runtime/io/io_test.h"
+
+/*
+ * Two descriptors are ready in the same batch. The hook of whichever comes
+ * first closes the other and opens a new one with its number: the event that
+ * is still in the batch must not reach it.
+ */
+static struct reuse {
+	struct pair pair[2];
+	struct pair fresh;
+	int calls;
+	int fresh_calls;
+} reuse;
+
+static void
+reuse_fresh_hook(struct io_fd *io, unsigned events)
+{
+	(void)io;
+	(void)events;
+	reuse.fresh_calls++;
+}
+
+static void
+reuse_hook(struct io_fd *io, unsigned events)
+{
+	struct pair *other = &reuse.pair[io == &reuse.pair[0].io];
+	int number = other->io.fd;
+	int fds[2];
+
+	assert_true((events & IO_IN) != 0);
+	reuse.calls++;
+	io->on_ready = NULL;
+	io_close(&other->io);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	if (fds[0] != number) {
+		assert_int_equal(dup2(fds[0], number), number);
+		fcntl(number, F_SETFL, O_NONBLOCK);
+		close(fds[0]);
+	}
+	assert_int_equal(io_attach(&reuse.fresh.io, number), 0);
+	io_watch(&reuse.fresh.io, reuse_fresh_hook);
+	reuse.fresh.peer = fds[1];
+}
+
+static int
+t_stale_event(void *arg)
+{
+	(void)arg;
+	memset(&reuse, 0, sizeof(reuse));
+	for (int i = 0; i < 2; i++) {
+		pair_unix(&reuse.pair[i]);
+		io_watch(&reuse.pair[i].io, reuse_hook);
+	}
+	settle();
+	put(reuse.pair[0].peer, "a");
+	put(reuse.pair[1].peer, "b");
+	settle();
+	assert_int_equal(reuse.calls, 1);
+	assert_int_equal(reuse.fresh_calls, 0);
+	put(reuse.fresh.peer, "c");
+	settle();
+	assert_int_equal(reuse.fresh_calls, 1);
+	pair_close(&reuse.pair[0]);
+	pair_close(&reuse.pair[1]);
+	pair_close(&reuse.fresh);
+	return 0;
+}
+
+/* Deterministic content, so that a hole or a repetition shows. */
+static uint8_t
+pattern(size_t at)
+{
+	return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
+}
+
+struct drain {
+	int fd;
+	size_t length;
+	bool failed;
+	bool slow;
+};
+
+static int
+drain_task(void *arg)
+{
+	struct drain *d = arg;
+	uint8_t block[4096];
+	struct io_fd io;
+	ssize_t r;
+
+	assert_int_equal(io_attach(&io, d->fd), 0);
+	while ((r = io_recv(&io, block, sizeof(block), after_ms(2000))) > 0) {
+		for (ssize_t i = 0; i < r; i++)
+			d->failed |= block[i] != pattern(d->length + (size_t)i);
+		d->length += (size_t)r;
+		if (d->slow && d->length % 7 == 0 &&
+		    task_sleep(duration_ms(1)) < 0)
+			break;
+	}
+	io_close(&io);
+	return (int)r;
+}
+
+static void
+small_buffer(int fd)
+{
+	int bytes = 4096;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+static int
+pattern_file(size_t length)
+{
+	int fd = memfd_create("pattern", MFD_CLOEXEC);
+	uint8_t *memory = malloc(length);
+
+	for (size_t i = 0; i < length; i++)
+		memory[i] = pattern(i);
+	assert_int_equal(write(fd, memory, length), length);
+	free(memory);
+	return fd;
+}
+
+static int
+t_sendfile(void *arg)
+{
+	const size_t length = 300000;
+	int file = pattern_file(length);
+	struct drain d = {.slow = true};
+	struct scope scope;
+	off_t offset = 0;
+	struct pair p;
+
+	(void)arg;
+	pair_tcp(&p);
+	small_buffer(p.io.fd);
+	d.fd = p.peer;
+	p.peer = -1;
+	scope_init(&scope, instant_never());
+	assert_int_equal(task_start(&scope, "drain", drain_task, &d), 0);
+	assert_int_equal(
+	    io_sendfile(&p.io, file, &offset, 100000, after_ms(2000)), 100000);
+	assert_int_equal(offset, 100000);
+	/* More than there is: what there is. */
+	assert_int_equal(
+	    io_sendfile(&p.io, file, &offset, 1000000, after_ms(2000)), 200000);
+	assert_int_equal(
+	    io_sendfile(&p.io, file, &offset, 1, after_ms(2000)), 0);
+	io_close(&p.io);
+	assert_int_equal(scope_wait(&scope), 0);
+	assert_int_equal(d.length, length);
+	assert_false(d.failed);
+	scope_fini(&scope);
+	close(file);
+	return 0;
+}
+
+/* Source and sink in their own tasks, the splicing in ours. */
+struct source {
+	int fd;
+	size_t length;
+};
+
+static int
+source_task(void *arg)
+{
+	struct source *s = arg;
+	uint8_t *memory = malloc(s->length);
+	struct io_fd io;
+	ssize_t r;
+
+	for (size_t i = 0; i < s->length; i++)
+		memory[i] = pattern(i);
+	assert_int_equal(io_attach(&io, s->fd), 0);
+	r = io_send(&io, memory, s->length, NULL, after_ms(5000));
+	io_close(&io);
+	free(memory);
+	return r < 0 ? (int)r : 0;
+}
+
+static int
+t_splice(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		struct source s = {.length = 700001};
+		struct drain d = {.slow = true};
+		struct scope scope;
+		struct pair in, out;
+		bool failed;
+		ssize_t r;
+
+		pairs[i](&in);
+		pairs[i](&out);
+		small_buffer(out.io.fd);
+		s.fd = in.peer;
+		d.fd = out.peer;
+		in.peer = out.peer = -1;
+		scope_init(&scope, instant_never());
+		assert_int_equal(
+		    task_start(&scope, "drain", drain_task, &d), 0);
+		assert_int_equal(
+		    task_start(&scope, "source", source_task, &s), 0);
+		while ((r = io_splice(&in.io, &out.io, 1 << 20, &failed,
+			    after_ms(5000))) > 0)
+			;
+		assert_int_equal(r, 0);
+		assert_false(failed);
+		pair_close(&in);
+		pair_close(&out);
+		assert_int_equal(scope_wait(&scope), 0);
+		assert_int_equal(d.length, s.length);
+		assert_false(d.failed);
+		scope_fini(&scope);
+	}
+	return 0;
+}
+
+static int
+t_splice_failures(void *arg)
+{
+	struct pair in, out;
+	bool failed;
+	char got[8];
+
+	(void)arg;
+	pair_unix(&in);
+	pair_unix(&out);
+	/* Nothing came: nobody's fault. */
+	assert_int_equal(
+	    io_splice(&in.io, &out.io, 100, &failed, after_ms(2)), -ETIMEDOUT);
+	assert_false(failed);
+	close(out.peer);
+	out.peer = -1;
+	put(in.peer, "lost");
+	assert_int_equal(
+	    io_splice(&in.io, &out.io, 100, &failed, after_ms(100)), -EPIPE);
+	assert_true(failed);
+	pair_close(&out);
+	/* The pipe with the lost bytes is not used again. */
+	pair_unix(&out);
+	put(in.peer, "next");
+	assert_int_equal(
+	    io_splice(&in.io, &out.io, 100, &failed, after_ms(100)), 4);
+	assert_false(failed);
+	assert_int_equal(read(out.peer, got, sizeof(got)), 4);
+	assert_memory_equal(got, "next", 4);
+	pair_close(&in);
+	pair_close(&out);
+	return 0;
+}
+
+static int
+t_connect(void *arg)
+{
+	struct sockaddr_in address;
+	int listener = tcp_listener(&address);
+	struct io_fd io, l;
+	int fd;
+
+	(void)arg;
+	/* Attached a while before it connects: an unconnected socket counts as
+	 * hung up. */
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(io_attach(&io, fd), 0);
+	settle();
+	assert_int_equal(io_connect(&io, (struct sockaddr *)&address,
+			     sizeof(address), after_ms(1000)),
+	    0);
+	assert_int_equal(io_attach(&l, listener), 0);
+	fd = io_accept(&l, NULL, NULL, after_ms(1000));
+	assert_true(fd >= 0);
+	assert_int_equal(io.ready & IO_HUP, 0);
+	put(fd, "hello");
+	expect_recv(&io, 64, "hello");
+	assert_int_equal(io_recv(&io, &(char){0}, 1, after_ms(2)), -ETIMEDOUT);
+	io_close(&io);
+	io_close(&l);
+	close(fd);
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(io_attach(&io, fd), 0);
+	assert_int_equal(io_connect(&io, (struct sockaddr *)&address,
+			     sizeof(address), after_ms(1000)),
+	    -ECONNREFUSED);
+	io_close(&io);
+	return 0;
+}
+
+static int
+t_connect_unix(void *arg)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	socklen_t length = sizeof(address);
+	struct io_fd io;
+	int fd;
+
+	(void)arg;
+	/* An abstract name of the kernel's choice. */
+	assert_int_equal(
+	    bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)),
+	    0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(
+	    getsockname(listener, (struct sockaddr *)&address, &length), 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(io_attach(&io, fd), 0);
+	settle();
+	assert_int_equal(
+	    io_connect(&io, (struct sockaddr *)&address, length, after_ms(9)),
+	    0);
+	assert_int_equal(io_send(&io, "at once", 7, NULL, after_ms(50)), 7);
+	fd = accept(listener, NULL, NULL);
+	put(fd, "answer");
+	expect_recv(&io, 64, "answer");
+	io_close(&io);
+	close(fd);
+	close(listener);
+	return 0;
+}
+
+static int
+t_accept(void *arg)
+{
+	struct sockaddr_in address, peer, own;
+	int listener = tcp_listener(&address);
+	int clients[5], fd;
+	socklen_t length;
+	struct io_fd l;
+
+	(void)arg;
+	assert_int_equal(io_attach(&l, listener), 0);
+	assert_int_equal(io_accept(&l, NULL, NULL, after_ms(3)), -ETIMEDOUT);
+	for (int i = 0; i < 5; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(
+		    connect(clients[i], (struct sockaddr *)&address,
+			sizeof(address)),
+		    0);
+	}
+	for (int i = 0; i < 5; i++) {
+		length = sizeof(peer);
+		fd = io_accept(
+		    &l, (struct sockaddr *)&peer, &length, after_ms(1000));
+		assert_true(fd >= 0);
+		assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+		assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+		length = sizeof(own);
+		getsockname(clients[i], (struct sockaddr *)&own, &length);
+		assert_int_equal(peer.sin_port, own.sin_port);
+		close(fd);
+	}
+	assert_int_equal(io_accept(&l, NULL, NULL, after_ms(3)), -ETIMEDOUT);
+	for (int i = 0; i < 5; i++)
+		close(clients[i]);
+	io_close(&l);
+	return 0;
+}
+
+/* What an idle connection does: no task until bytes come. */
+static struct idle {
+	struct pair pair;
+	int calls;
+	unsigned events;
+	char got[64];
+	bool close_it;
+} idle;
+
+static int
+idle_serve(void *arg)
+{
+	ssize_t r = io_recv(
+	    &idle.pair.io, idle.got, sizeof(idle.got) - 1, after_ms(100));
+
+	(void)arg;
+	idle.got[r > 0 ? r : 0] = '\0';
+	return 0;
+}
+
+static void
+idle_hook(struct io_fd *io, unsigned events)
+{
+	idle.calls++;
+	idle.events = events;
+	io_watch(io, NULL);
+	if (idle.close_it)
+		io_close(io);
+	else
+		assert_int_equal(
+		    task_start(NULL, "serve", idle_serve, NULL), 0);
+}
+
+static int
+t_watch(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		memset(&idle, 0, sizeof(idle));
+		pairs[i](&idle.pair);
+		io_watch(&idle.pair.io, idle_hook);
+		settle();
+		assert_int_equal(idle.calls, 0);
+		put(idle.pair.peer, "request");
+		settle();
+		assert_int_equal(idle.calls, 1);
+		assert_string_equal(idle.got, "request");
+		/* Bytes that were there before: known at once, called later. */
+		put(idle.pair.peer, "early");
+		settle();
+		io_watch(&idle.pair.io, idle_hook);
+		assert_int_equal(idle.calls, 1);
+		settle();
+		assert_int_equal(idle.calls, 2);
+		assert_string_equal(idle.got, "early");
+		/* A read that ends exactly with the data: no false call. */
+		put(idle.pair.peer, "1234");
+		expect_recv(&idle.pair.io, 4, "1234");
+		io_watch(&idle.pair.io, idle_hook);
+		settle();
+		assert_int_equal(idle.calls, 2);
+		/* The peer leaves, and the hook closes. */
+		idle.close_it = true;
+		shutdown(idle.pair.peer, SHUT_WR);
+		settle();
+		assert_int_equal(idle.calls, 3);
+		assert_true((idle.events & IO_HUP) != 0);
+		assert_int_equal(idle.pair.io.fd, -1);
+		pair_close(&idle.pair);
+	}
+	return 0;
+}
+
+/* Watched and closed in one breath: the hook must not see it. */
+static int
+t_watch_close(void *arg)
+{
+	struct pair *p = malloc(sizeof(*p));
+
+	(void)arg;
+	memset(&idle, 0, sizeof(idle));
+	pair_unix(p);
+	put(p->peer, "x");
+	settle();
+	io_watch(&p->io, idle_hook);
+	pair_close(p);
+	explicit_bzero(p, sizeof(*p));
+	free(p);
+	settle();
+	assert_int_equal(idle.calls, 0);
+	return 0;
+}
+
+static int
+t_pipe(void *arg)
+{
+	struct io_fd in, out;
+	char buffer[64];
+	int fds[2];
+
+	(void)arg;
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	assert_int_equal(io_attach(&in, fds[0]), 0);
+	assert_int_equal(io_attach(&out, fds[1]), 0);
+	assert_int_equal(io_read(&in, buffer, 64, after_ms(2)), -ETIMEDOUT);
+	assert_int_equal(io_write(&out, "one", 3, instant_never()), 3);
+	assert_int_equal(io_write(&out, "two", 3, instant_never()), 3);
+	assert_int_equal(io_read(&in, buffer, 64, after_ms(100)), 6);
+	io_close(&out);
+	assert_int_equal(io_read(&in, buffer, 64, after_ms(100)), 0);
+	io_close(&in);
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	assert_int_equal(io_attach(&out, fds[1]), 0);
+	close(fds[0]);
+	assert_int_equal(io_write(&out, "x", 1, after_ms(100)), -EPIPE);
+	io_close(&out);
+	return 0;
+}
+
+static int
+t_sendv(void *arg)
+{
+	enum { PIECES = 3000, PIECE = 101 };
+	static uint8_t memory[PIECES * PIECE];
+	static struct iovec iov[PIECES + 2];
+	struct drain d = {.slow = true};
+	struct scope scope;
+	size_t sent = 0;
+	struct pair p;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(memory); i++)
+		memory[i] = pattern(i);
+	iov[0] = (struct iovec){NULL, 0};
+	for (size_t i = 0; i < PIECES; i++)
+		iov[i + 1] = (struct iovec){memory + i * PIECE, PIECE};
+	iov[PIECES + 1] = (struct iovec){memory, 0};
+	pair_unix(&p);
+	small_buffer(p.io.fd);
+	d.fd = p.peer;
+	p.peer = -1;
+	scope_init(&scope, instant_never());
+	assert_int_equal(task_start(&scope, "drain", drain_task, &d), 0);
+	assert_int_equal(
+	    io_sendv(&p.io, iov, PIECES + 2, 0, &sent, after_ms(2000)),
+	    sizeof(memory));
+	assert_int_equal(sent, sizeof(memory));
+	io_close(&p.io);
+	assert_int_equal(scope_wait(&scope), 0);
+	assert_int_equal(d.length, sizeof(memory));
+	assert_false(d.failed);
+	scope_fini(&scope);
+	return 0;
+}
+
+static int
+t_messages(void *arg)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char text[8];
+	struct iovec iov = {(void *)"fd", 2};
+	struct msghdr message = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	struct pair p, q;
+	int passed;
+
+	(void)arg;
+	pair_unix(&p);
+	assert_int_equal(io_attach(&q.io, p.peer), 0);
+	p.peer = -1;
+	control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+	    .cmsg_type = SCM_RIGHTS,
+	    .cmsg_len = CMSG_LEN(sizeof(int))};
+	memcpy(CMSG_DATA(&control.header), &p.io.fd, sizeof(int));
+	assert_int_equal(io_sendmsg(&p.io, &message, 0, after_ms(100)), 2);
+	iov = (struct iovec){text, sizeof(text)};
+	memset(&control, 0, sizeof(control));
+	message.msg_controllen = sizeof(control);
+	assert_int_equal(io_recvmsg(&q.io, &message, 0, after_ms(100)), 2);
+	memcpy(&passed, CMSG_DATA(&control.header), sizeof(int));
+	assert_true((fcntl(passed, F_GETFD) & FD_CLOEXEC) != 0);
+	close(passed);
+	io_close(&p.io);
+	io_close(&q.io);
+	return 0;
+}
+
+/* Nobody else is ready: signals reach us through a descriptor. */
+static int
+t_signals(void *arg)
+{
+	static const int signals[] = {SIGUSR1, SIGUSR2, 0};
+	char info[128];
+	struct io_fd io;
+
+	(void)arg;
+	/* Here the only thread is ours, so it is not too late. */
+	assert_int_equal(io_attach(&io, signals_open(signals)), 0);
+	assert_int_equal(
+	    io_read(&io, info, sizeof(info), after_ms(2)), -ETIMEDOUT);
+	kill(getpid(), SIGUSR1);
+	kill(getpid(), SIGUSR2);
+	assert_int_equal(io_read(&io, info, sizeof(info), after_ms(100)), 128);
+	assert_int_equal(io_read(&io, info, sizeof(info), after_ms(100)), 128);
+	io_close(&io);
+	return 0;
+}
+
+static const struct io_case cases[] = {
+    {"stale event", t_stale_event},
+    {"sendfile", t_sendfile},
+    {"splice", t_splice},
+    {"splice failures", t_splice_failures},
+    {"connect", t_connect},
+    {"connect unix", t_connect_unix},
+    {"accept", t_accept},
+    {"watch", t_watch},
+    {"watch and close", t_watch_close},
+    {"pipe", t_pipe},
+    {"sendv", t_sendv},
+    {"messages", t_messages},
+    {"signals", t_signals},
+};
+
+int
+main(void)
+{
+	return io_test_run(cases, array_count(cases));
+}
