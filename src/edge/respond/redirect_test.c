@@ -9,6 +9,8 @@
 #include "edge/respond/respond.h"
 #include "http/exchange_fake.h"
 
+static struct exchange_fake fake;
+
 struct row {
 	const char *to;
 	const char *path;
@@ -53,7 +55,6 @@ static void
 test_rows(void **state)
 {
 	for (size_t i = 0; i < array_count(rows); i++) {
-		struct exchange_fake fake;
 		char text[256];
 		struct appender got = appender_over(text, sizeof(text));
 
@@ -70,7 +71,6 @@ test_rows(void **state)
 static void
 test_hosts(void **state)
 {
-	struct exchange_fake fake;
 	char text[64];
 	struct appender got = appender_over(text, sizeof(text));
 
@@ -89,7 +89,6 @@ test_hosts(void **state)
 static void
 test_overflow(void **state)
 {
-	struct exchange_fake fake;
 	char text[8];
 
 	fake_init(&fake, HTTP_GET, "/abcdefg");
@@ -108,7 +107,6 @@ test_answer(void **state)
 {
 	const struct config_redirect config = {
 	    .status = 308, .to = BYTES("https://{host}{uri}")};
-	struct exchange_fake fake;
 
 	fake_init(&fake, HTTP_GET, "/a?b=1&c=2");
 	fake.route.redirect = &config;
@@ -136,7 +134,6 @@ test_respond(void **state)
 	    .content_type = BYTES("text/plain"),
 	    .headers = headers,
 	    .header_count = 2};
-	struct exchange_fake fake;
 
 	fake_init(&fake, HTTP_POST, "/");
 	fake.route.respond = &config;
