@@ -1,5 +1,6 @@
 #include "edge/health/health.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 static struct origin origin;
 static struct scope serving;
 static const char *script; /* '+' 200, '-' 500; the last one stays */
+static unsigned answers_max; /* the next one waits until this is raised */
 static int log_file;
 
 static void
@@ -29,6 +31,10 @@ script_step(struct origin *o)
 	static const char *const bad[] = {
 	    "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", NULL};
 
+	while (o->hits >= answers_max) {
+		if (task_sleep(duration_ms(1)) < 0)
+			break;
+	}
 	o->parts = *script == '+' ? good : bad;
 	if (script[1] != '\0')
 		script++;
@@ -86,6 +92,7 @@ static void
 start(const char *steps)
 {
 	script = steps;
+	answers_max = UINT_MAX;
 	origin = (struct origin){.before = script_step};
 	scope_init(&serving, instant_never());
 	origin_start(&origin, &serving);
@@ -156,6 +163,7 @@ rises_and_falls(void *arg)
 	assert_int_equal(state_letter(), '?');
 	assert_int_equal(health_apply(&snapshot), 0);
 	for (unsigned i = 0; steps[i] != '\0'; i++) {
+		answers_max = i + 1;
 		await_checks(i + 1);
 		if (state_letter() != states[i])
 			fail_msg("check %u: %c", i, state_letter());
@@ -171,6 +179,7 @@ rises_and_falls(void *arg)
 				   "200-399; it gets requests again after 2 "
 				   "good checks in a row\n"),
 	    2);
+	answers_max = UINT_MAX;
 	stop();
 	return 0;
 }
