@@ -126,7 +126,7 @@ case_run_cut(const struct case_call *call, struct bytes text, size_t first,
  * Parse whole, cut once at every byte, and byte by byte. *@ret_same: all of
  * them gave the same. Returns the result of the whole.
  */
-static ssize_t
+static inline ssize_t
 case_run(const struct case_call *call, struct bytes text, struct appender *said,
     bool *ret_same)
 {

@@ -148,14 +148,17 @@ url_check_part(struct bytes text, unsigned classes)
 	return 0;
 }
 
-/* Take the run before the first of "/?#" (or of those in @stops) off @rest. */
+/* Take the run before the first byte of @stops off @rest. */
 static struct bytes
 url_take_until(struct bytes *rest, const char *stops)
 {
 	size_t length = 0;
 	struct bytes taken;
 
-	while (length < rest->length && strchr(stops, rest->at[length]) == NULL)
+	/* strchr() would find the NUL that ends @stops. */
+	while (length < rest->length &&
+	    (rest->at[length] == '\0' ||
+		strchr(stops, rest->at[length]) == NULL))
 		length++;
 	taken = bytes_of(rest->at, length);
 	*rest = bytes_skip(*rest, length);

@@ -7,6 +7,7 @@
 #include "edge/health/checker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "edge/health/check.h"
