@@ -6,6 +6,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -149,3 +150,56 @@ case_run(const struct case_call *call, struct bytes text, struct appender *said,
 	free(again);
 	return whole;
 }
+
+#define CASE_SAID_BYTES 4096
+
+/* A row: the message, its error (0: accepted), what its head says. */
+struct case_row {
+	struct bytes text;
+	int error;
+	const char *said;
+};
+#define OK(text, said)                                                         \
+	{                                                                      \
+		BYTES(text), 0, (said)                                         \
+	}
+#define NO(text, error)                                                        \
+	{                                                                      \
+		BYTES(text), (error), ""                                       \
+	}
+
+static inline int
+case_row_check(const struct case_call *call, const struct case_row *row)
+{
+	char memory[CASE_SAID_BYTES];
+	struct appender said = appender_over(memory, sizeof(memory));
+	bool same;
+	ssize_t taken = case_run(call, row->text, &said, &same);
+	bool right = same &&
+	    (row->error != 0 ? taken == row->error
+			     : taken > 0 &&
+			bytes_equal(
+			    appender_bytes(&said), bytes_from(row->said)));
+
+	if (right)
+		return 0;
+	printf("%.*s\n  gave %zd %s, %s\n  said   %.*s\n  wanted %s %s\n",
+	    (int)row->text.length, row->text.at, taken,
+	    taken < 0 ? error_name((int)taken) : "",
+	    same ? "however cut" : "DIFFERENTLY WHEN CUT", (int)said.length,
+	    said.at, row->error ? error_name(row->error) : "ok", row->said);
+	return 1;
+}
+
+static inline int
+case_rows_check(
+    const struct case_call *call, const struct case_row *rows, size_t count)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < count; i++)
+		wrong += case_row_check(call, &rows[i]);
+	return wrong;
+}
+#define CASE_ROWS(call, rows)                                                  \
+	assert_int_equal(case_rows_check((call), (rows), array_count(rows)), 0)

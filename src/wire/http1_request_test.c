@@ -9,65 +9,15 @@
 
 #include "wire/http1_case.h"
 
-#define SAID_BYTES 4096
-#define H          "Host: a\r\n"
+#define H "Host: a\r\n"
 
 static const struct case_call request_call = {
     .kind = CASE_REQUEST, .limits = &case_limits};
 
-/* A row: the message, its error (0: accepted), what its head says. */
-struct row {
-	struct bytes text;
-	int error;
-	const char *said;
-};
-#define OK(text, said)                                                         \
-	{                                                                      \
-		BYTES(text), 0, (said)                                         \
-	}
-#define NO(text, error)                                                        \
-	{                                                                      \
-		BYTES(text), (error), ""                                       \
-	}
-
-static int
-row_check(const struct case_call *call, const struct row *row)
-{
-	char memory[SAID_BYTES];
-	struct appender said = appender_over(memory, sizeof(memory));
-	bool same;
-	ssize_t taken = case_run(call, row->text, &said, &same);
-	bool right = same &&
-	    (row->error != 0 ? taken == row->error
-			     : taken > 0 &&
-			bytes_equal(
-			    appender_bytes(&said), bytes_from(row->said)));
-
-	if (right)
-		return 0;
-	printf("%.*s\n  gave %zd %s, %s\n  said   %.*s\n  wanted %s %s\n",
-	    (int)row->text.length, row->text.at, taken,
-	    taken < 0 ? error_name((int)taken) : "",
-	    same ? "however cut" : "DIFFERENTLY WHEN CUT", (int)said.length,
-	    said.at, row->error ? error_name(row->error) : "ok", row->said);
-	return 1;
-}
-
-static void
-rows_check(const struct case_call *call, const struct row *rows, size_t count)
-{
-	int wrong = 0;
-
-	for (size_t i = 0; i < count; i++)
-		wrong += row_check(call, &rows[i]);
-	assert_int_equal(wrong, 0);
-}
-#define ROWS(call, rows) rows_check((call), (rows), array_count(rows))
-
 static void
 request_line(void **state)
 {
-	static const struct row rows[] = {
+	static const struct case_row rows[] = {
 	    OK("GET / HTTP/1.1\r\n" H "\r\n",
 		"GET / ?- @a:0 11 none 0 keep [Host=a]"),
 	    OK("\r\nGET / HTTP/1.1\r\n" H "\r\n",
@@ -118,13 +68,13 @@ request_line(void **state)
 	    NO("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", E_H1_BAD_VERSION),
 	};
 
-	ROWS(&request_call, rows);
+	CASE_ROWS(&request_call, rows);
 }
 
 static void
 request_target(void **state)
 {
-	static const struct row rows[] = {
+	static const struct case_row rows[] = {
 	    OK("GET /b/../c/%7e%2a//d/. HTTP/1.1\r\n" H "\r\n",
 		"GET /c/~%2A/d/ ?- @a:0 11 none 0 keep [Host=a]"),
 	    OK("GET http://A.Example./x/../y?z HTTP/1.1\r\n"
@@ -172,7 +122,7 @@ request_target(void **state)
 	    NO("GET /a/..;/b HTTP/1.1\r\n" H "\r\n", E_URL_DOT_PARAMETERS),
 	};
 
-	ROWS(&request_call, rows);
+	CASE_ROWS(&request_call, rows);
 }
 
 #define G "GET / HTTP/1.1\r\n"
@@ -180,7 +130,7 @@ request_target(void **state)
 static void
 request_host(void **state)
 {
-	static const struct row rows[] = {
+	static const struct case_row rows[] = {
 	    OK(G "Host: WWW.Example.COM.:8080\r\n\r\n",
 		"GET / ?- @www.example.com:8080 11 none 0 keep "
 		"[Host=www.example.com.:8080]"),
@@ -222,13 +172,13 @@ request_host(void **state)
 		E_H1_HOST_MISMATCH),
 	};
 
-	ROWS(&request_call, rows);
+	CASE_ROWS(&request_call, rows);
 }
 
 static void
 request_fields(void **state)
 {
-	static const struct row rows[] = {
+	static const struct case_row rows[] = {
 	    OK(G H "X:\r\nY: \t \r\nZ:a\t b \xe9\r\n\r\n",
 		"GET / ?- @a:0 11 none 0 keep [Host=a] [X~] [Y~] "
 		"[Z~a\t b \xe9]"),
@@ -267,7 +217,7 @@ request_fields(void **state)
 	    NO(G "X: y\n\r\nBad Name: 1\r\n", E_H1_BARE_LF),
 	};
 
-	ROWS(&request_call, rows);
+	CASE_ROWS(&request_call, rows);
 }
 
 #define P    "POST / HTTP/1.1\r\n" H
@@ -279,7 +229,7 @@ request_fields(void **state)
 static void
 request_framing(void **state)
 {
-	static const struct row rows[] = {
+	static const struct case_row rows[] = {
 	    OK(P CL "0\r\n\r\n",
 		SAID "length 0 keep [Host=a] [Content-Length=0]"),
 	    OK(P "cONTENT-lENGTH:0012\t\r\n\r\n",
@@ -326,13 +276,13 @@ request_framing(void **state)
 	    NO(P10 TE "chunked\r\n" CL "1\r\n\r\n", E_H1_CODING_IN_10),
 	};
 
-	ROWS(&request_call, rows);
+	CASE_ROWS(&request_call, rows);
 }
 
 static void
 request_connection(void **state)
 {
-	static const struct row rows[] = {
+	static const struct case_row rows[] = {
 	    OK(G H "Connection: close\r\n\r\n",
 		"GET / ?- @a:0 11 none 0 [Host=a] [Connection=close]"),
 	    OK(G H "Connection: foo ,,\tClOsE\r\n\r\n",
@@ -376,7 +326,7 @@ request_connection(void **state)
 		E_H1_BAD_EXPECT),
 	};
 
-	ROWS(&request_call, rows);
+	CASE_ROWS(&request_call, rows);
 }
 
 /* The message of @unit @count times between @before and @after. */
@@ -398,7 +348,7 @@ static ssize_t
 limited(struct bytes text, const struct http1_limits *limits)
 {
 	struct case_call call = {.kind = CASE_REQUEST, .limits = limits};
-	char memory[SAID_BYTES];
+	char memory[CASE_SAID_BYTES];
 	struct appender said = appender_over(memory, sizeof(memory));
 	bool same;
 	ssize_t taken = case_run(&call, text, &said, &same);
