@@ -31,10 +31,11 @@ enum {
 	ROLE_FD_LOG = 5,
 };
 
-#define MANAGER_START_MS  15000 /* for the roles to apply the first edition */
-#define MANAGER_CHANGE_MS 10000 /* for all of them to apply a reload */
-#define MANAGER_STOP_MS   2000
-#define MANAGER_AGAIN_MS  100 /* a second SIGTERM so soon is the first one */
+#define MANAGER_START_MS     15000 /* for the roles to take the first edition */
+#define MANAGER_CHANGE_MS    10000 /* for all of them to apply a reload */
+#define MANAGER_STOP_MS      2000
+#define MANAGER_AGAIN_MS     100 /* a second SIGTERM so soon is the first one */
+#define MANAGER_ANSWER_BYTES 8000 /* of what a reload has changed */
 /* A role that lived this long died of something new: start it at once. */
 #define MANAGER_LIFE_MS        10000
 #define MANAGER_BACKOFF_MS     100 /* doubled at each quick death, up to: */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "config/diff.h"
 #include "main/manager.h"
 #include "net/shared.h"
 #include "os/clock.h"
@@ -134,23 +135,14 @@ manager_change_failed(struct manager *manager, int error, struct bytes why)
 static void
 manager_change_warn(const struct manager *manager)
 {
-	const struct snapshot *old = manager->current->snapshot;
-	const struct snapshot *new = manager->change.next->snapshot;
+	char keys[256];
 
-	if (edition_threads(new) != manager->threads)
+	if (config_needs_restart(manager->current->snapshot,
+		manager->change.next->snapshot, keys, sizeof(keys)))
 		log_warn("config",
-		    "runtime.threads changes with a restart of "
-		    "weir only; %u stay",
-		    manager->threads);
-	if (!bytes_equal(old->user, new->user) ||
-	    !bytes_equal(old->group, new->group))
-		log_warn("config",
-		    "user and group change with a restart of "
-		    "weir only");
-	if (!bytes_equal(old->pid_file, new->pid_file))
-		log_warn("config",
-		    "pid_file changes with a restart of weir "
-		    "only");
+		    "%s: a change takes effect with a restart "
+		    "of weir only",
+		    keys);
 }
 
 static void
@@ -265,18 +257,34 @@ manager_change_commit(struct manager *manager)
 	atomic_fetch_add(&shared->reloads_ok, 1);
 }
 
+/* For the asker and the log; what does not fit is left out. */
+static void
+manager_change_line(void *answer, const char *line)
+{
+	struct bytes text = bytes_from(line);
+
+	log_text(LOG_LEVEL_INFO, "config", text);
+	if (appender_room(answer) > text.length) {
+		append_bytes(answer, text);
+		append_char(answer, '\n');
+	}
+}
+
 static void
 manager_change_done(struct manager *manager)
 {
-	char text[128];
+	struct manager_change *change = &manager->change;
+	char text[MANAGER_ANSWER_BYTES];
 	struct appender answer = appender_over(text, sizeof(text));
 
-	edition_close(manager->change.old, manager->current);
 	append_format(&answer, "configuration version %llu is in force\n",
 	    (unsigned long long)manager->current->version);
 	log_info("config", "%s: version %llu is in force",
 	    manager->options->path,
 	    (unsigned long long)manager->current->version);
+	(void)config_diff(change->old->snapshot, manager->current->snapshot,
+	    manager_change_line, &answer);
+	edition_close(change->old, manager->current);
 	manager_change_answer(manager, 0, appender_bytes(&answer));
 	notify_send("READY=1\nSTATUS=");
 }

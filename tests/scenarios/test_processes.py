@@ -255,6 +255,7 @@ def test_reload_good_and_bad():
 
         assert edge.reload(MORE)
         assert get(edge.port) == get(edge.ports["port2"]) == "three"
+        assert f"listener 127.0.0.1:{edge.ports['port2']} added" in edge.log()
         assert edge.reload(CONFIG)
         assert get(edge.port) == "one"
         eventually(lambda: try_get(edge.ports["port2"]) is None, what="the removed address to close")
@@ -313,6 +314,13 @@ def test_many_reloads_leave_nothing_behind():
         assert edge.reload(SECOND)
         eventually(lambda: counts() == before, what=f"as many descriptors as before: {before}")
         assert "Z" not in edge.children().values()
+
+
+def test_what_needs_a_restart_is_told():
+    with Edge("runtime: {{threads: 1}}\n" + CONFIG) as edge:
+        assert edge.reload("runtime: {{threads: 2}}\n" + SECOND)
+        assert get(edge.port) == "two"
+        assert "runtime.threads: a change takes effect with a restart" in edge.log()
 
 
 # ---- logs ----
