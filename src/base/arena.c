@@ -15,7 +15,7 @@ arena_init(struct arena *arena, void *first, size_t first_bytes,
 {
 	*arena = (struct arena){
 	    .at = first,
-	    .end = (char *)first + first_bytes,
+	    .end = first != NULL ? (char *)first + first_bytes : NULL,
 	    .first = first,
 	    .first_bytes = first_bytes,
 	    .limit_bytes = limit_bytes,

@@ -122,6 +122,22 @@ check_hosts(struct reader *reader)
 	free(hosts);
 }
 
+/* ---- the admin plane ---- */
+
+static void
+check_admin(struct reader *reader)
+{
+	const struct snapshot *snapshot = reader->snapshot;
+	const struct node *node =
+	    node_get(node_get(reader->root, "admin"), "listen");
+	int index = snapshot_listener_find(snapshot, snapshot->admin.listen);
+
+	if (node != NULL && index >= 0)
+		reader_error(reader, node, NULL,
+		    "the site of line %d listens on this address",
+		    snapshot->listeners[index].where.line);
+}
+
 /* ---- pools ---- */
 
 static const struct node *
@@ -287,6 +303,7 @@ check_all(struct reader *reader)
 	const struct node *sites = node_get(reader->root, "sites");
 
 	check_hosts(reader);
+	check_admin(reader);
 	for (unsigned s = 0; s < snapshot->site_count; s++)
 		check_routes(reader, node_item(sites, s), &snapshot->sites[s]);
 	check_pools(reader);

@@ -25,6 +25,7 @@ struct yaml {
 	struct config_errors *errors;
 	struct fy_diag *diag;
 	struct fy_parser *parser;
+	struct fy_token_iter *iter;
 	struct node *open[NODE_DEPTH_MAX];
 	const struct node *key[NODE_DEPTH_MAX]; /* read, without its value */
 	unsigned depth;
@@ -137,7 +138,7 @@ yaml_spot(struct fy_token *token)
 
 /* A quote belongs to what the caret underlines. */
 static struct config_spot
-yaml_quoted_spot(struct fy_token *token)
+yaml_quoted_spot(struct fy_token *token, bool empty)
 {
 	struct config_spot spot = yaml_spot(token);
 	enum fy_scalar_style style = fy_token_scalar_style(token);
@@ -145,10 +146,44 @@ yaml_quoted_spot(struct fy_token *token)
 	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
 	    spot.column > 1) {
 		spot.column--;
-		spot.width =
-		    fy_token_get_text_length(token) == 0 ? 2 : spot.width + 2;
+		spot.width = empty ? 2 : spot.width + 2;
 	}
 	return spot;
+}
+
+/*
+ * The token's text, copied; at == NULL: no memory. Read through the iterator:
+ * fy_token_get_text() leaks where a text has many parts (0.7.12). Escapes make
+ * a text shorter, but for \P and \L: two bytes become three.
+ */
+static struct bytes
+yaml_text(struct yaml *y, struct fy_token *token)
+{
+	const struct fy_mark *start = fy_token_start_mark(token);
+	const struct fy_mark *end = fy_token_end_mark(token);
+	size_t capacity = start != NULL && end != NULL
+	    ? 2 * (end->input_pos - start->input_pos) + 1
+	    : 1;
+	const struct fy_iter_chunk *chunk = NULL;
+	struct appender text =
+	    appender_over(arena_alloc(y->arena, capacity), capacity);
+	int error;
+
+	if (text.at == NULL) {
+		y->error = -ENOMEM;
+		return bytes_of(NULL, 0);
+	}
+	if (capacity > 1) {
+		fy_token_iter_start(token, y->iter);
+		while ((chunk = fy_token_iter_chunk_next(
+			    y->iter, chunk, &error)) != NULL)
+			append(&text, chunk->str, chunk->len);
+		fy_token_iter_finish(y->iter);
+	}
+	append_char(&text, '\0');
+	if (never(text.overflowed))
+		yaml_fail(y, yaml_spot(token), NULL, "this text is not read");
+	return bytes_of(text.at, text.length - 1);
 }
 
 static bool
@@ -191,16 +226,14 @@ yaml_spot_or_key(const struct yaml *y, struct config_spot spot)
 static struct node *
 yaml_scalar(struct yaml *y, struct fy_token *token)
 {
-	struct config_spot spot = yaml_spot_or_key(y, yaml_quoted_spot(token));
+	struct bytes text = yaml_text(y, token);
+	struct config_spot spot =
+	    yaml_spot_or_key(y, yaml_quoted_spot(token, text.length == 0));
 	struct node *node = yaml_node_new(y, NODE_TEXT, spot);
-	size_t length = 0;
-	const char *text = fy_token_get_text(token, &length);
 
 	if (node == NULL)
 		return NULL;
-	node->text = arena_copy(y->arena, bytes_of(text, text ? length : 0));
-	if (node->text.at == NULL)
-		y->error = -ENOMEM;
+	node->text = text;
 	node->plain = fy_token_scalar_style(token) == FYSS_PLAIN;
 	if (node->plain && yaml_is_null(node->text))
 		node->kind = NODE_NULL;
@@ -282,18 +315,13 @@ static void
 yaml_anchor_add(struct yaml *y, struct fy_token *token, const struct node *node)
 {
 	struct yaml_anchor *anchor;
-	size_t length = 0;
-	const char *name;
 
 	if (token == NULL || node == NULL)
 		return;
 	anchor = yaml_alloc(y, sizeof(*anchor));
 	if (anchor == NULL)
 		return;
-	name = fy_token_get_text(token, &length);
-	anchor->name = arena_copy(y->arena, bytes_of(name, name ? length : 0));
-	if (anchor->name.at == NULL)
-		y->error = -ENOMEM;
+	anchor->name = yaml_text(y, token);
 	anchor->node = node;
 	anchor->next = y->anchors;
 	y->anchors = anchor;
@@ -303,14 +331,12 @@ static void
 yaml_alias(struct yaml *y, struct fy_token *token)
 {
 	struct config_spot spot = yaml_spot(token);
-	size_t length = 0;
-	const char *name = fy_token_get_text(token, &length);
+	struct bytes name = yaml_text(y, token);
 	const struct yaml_anchor *anchor = y->anchors;
 
 	spot.column = max_of(spot.column - 1, 1); /* the asterisk */
 	spot.width++;
-	while (anchor != NULL &&
-	    !bytes_equal(anchor->name, bytes_of(name, name ? length : 0)))
+	while (anchor != NULL && !bytes_equal(anchor->name, name))
 		anchor = anchor->next;
 	if (anchor == NULL)
 		yaml_fail(y, spot, NULL, "no anchor of that name stands above");
@@ -561,7 +587,8 @@ yaml_parser_new(struct yaml *y, struct bytes text)
 	fy_diag_set_collect_errors(y->diag, true);
 	parse.diag = y->diag;
 	y->parser = fy_parser_create(&parse);
-	if (y->parser == NULL ||
+	y->iter = fy_token_iter_create(NULL);
+	if (y->parser == NULL || y->iter == NULL ||
 	    fy_parser_set_string(y->parser, text.at, text.length) != 0)
 		return -ENOMEM;
 	return 0;
@@ -602,6 +629,8 @@ yaml_read(struct bytes text, struct arena *arena, struct config_errors *errors,
 	r = yaml_parser_new(&y, text);
 	if (r == 0)
 		r = yaml_events(&y);
+	if (y.iter != NULL)
+		fy_token_iter_destroy(y.iter);
 	if (y.parser != NULL)
 		fy_parser_destroy(y.parser);
 	if (y.diag != NULL)
