@@ -6,6 +6,10 @@
  * the FIFO of tasks that wait because every server is at its limit. A release
  * wakes the first waiter of its own worker, or else of another one that has
  * any; a waiter that finds the place taken waits on, at its place in the line.
+ * Places also come with a server that is up again, a greater weight or a
+ * higher limit, of which nobody tells: the line looks for itself, at each new
+ * arrival and every POOL_LOOK, and who got a place sends the next one when
+ * there are more.
  */
 #include "net/upstream.h"
 
@@ -22,11 +26,14 @@
 #include "os/random.h"
 #include "policy/retry.h"
 #include "runtime/runtime.h"
+#include "runtime/timer.h"
 
 /* Up to this many servers every pick looks at all verdicts afresh; beyond it
  * they are looked at again after POOL_REFRESH, and the chosen one always. */
 #define POOL_FRESH_SERVERS 32
 #define POOL_REFRESH       duration_ms(5)
+/* How often a line looks whether there are places that nobody told it of. */
+#define POOL_LOOK duration_ms(50)
 /* Picks of one request that others were faster to. */
 #define POOL_ROUNDS_MAX 64
 /* A quiet pool may still retry this often. */
@@ -48,7 +55,10 @@ struct pool_worker {
 	struct list queue;
 	uint32_t queue_length;
 	instant refreshed;
+	/* As last seen, of the servers that a pick chooses from: those that are
+	 * up and have a weight, and how many of these are full. */
 	unsigned up_count, full_count;
+	struct timer look; /* armed while somebody waits */
 	struct inbox_item wake;
 	_Atomic bool wake_posted;
 };
@@ -95,6 +105,7 @@ pool_worker_fini(struct pool_worker *pw)
 {
 	if (pw->servers == NULL)
 		return;
+	timer_stop(&pw->look);
 	for (unsigned i = 0; i < pw->pool->options.server_count; i++) {
 		if (pw->servers[i] != NULL)
 			upstream_server_unref(pw->servers[i], true);
@@ -178,6 +189,7 @@ pool_started_weight(const struct pool_worker *pw, unsigned i)
 }
 
 static void pool_wake_run(struct inbox_item *item);
+static void pool_look(struct timer *timer);
 
 static struct pool_worker *
 pool_worker_new(struct upstream_pool *pool)
@@ -189,6 +201,7 @@ pool_worker_new(struct upstream_pool *pool)
 		return NULL;
 	pw->pool = pool;
 	pw->wake.run = pool_wake_run;
+	timer_init(&pw->look, pool_look);
 	list_init(&pw->queue);
 	retry_budget_init(&pw->budget, o->retry_percent,
 	    POOL_RETRIES_PER_SECOND, POOL_RETRY_WINDOW, runtime_now());
@@ -244,8 +257,9 @@ pool_server_full(const struct upstream_pool *pool, unsigned i)
 	uint32_t max = pool->options.servers[i].requests_max;
 	struct verdict *v = &shared->verdicts[pool->slots[i]];
 
-	return max != 0 &&
-	    atomic_load_explicit(&v->in_flight, memory_order_relaxed) >= max;
+	/* Ordered against pool_queue_join() and attempt_unclaim(): who finds
+	 * it full after joining the line is seen by whoever then leaves. */
+	return max != 0 && atomic_load(&v->in_flight) >= max;
 }
 
 static bool
@@ -261,7 +275,8 @@ pool_server_up(const struct upstream_pool *pool, unsigned i, bool panicking)
 }
 
 /* Look at every verdict; counts what is up and what of that is full, of the
- * primary servers or, when none of them is up, of the backups. */
+ * primary servers or, when none of them is up, of the backups. A server
+ * without a weight takes nothing: nobody may wait for it. */
 static void
 pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
     bool backup, bool panicking)
@@ -279,6 +294,10 @@ pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
 		if (!bs->usable)
 			continue;
 		bs->weight = pool_started_weight(pw, i);
+		if (bs->weight == 0) {
+			bs->usable = false;
+			continue;
+		}
 		bs->load =
 		    atomic_load_explicit(&v->in_flight, memory_order_relaxed);
 		full = pool_server_full(pool, i);
@@ -289,16 +308,30 @@ pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
 	pw->refreshed = runtime_now();
 }
 
+/* Whether so few of the primary servers that the operator left in are up that
+ * the checks are not believed. */
+static bool
+pool_panics(const struct upstream_pool *pool)
+{
+	uint64_t up = 0, all = 0;
+
+	if (pool->options.panic_percent == 0)
+		return false;
+	for (unsigned i = 0; i < pool->options.server_count; i++) {
+		if (pool->options.servers[i].backup ||
+		    !pool_server_up(pool, i, true))
+			continue;
+		all++;
+		up += pool_server_up(pool, i, false);
+	}
+	return up * 100 < all * pool->options.panic_percent;
+}
+
 static void
 pool_refresh(struct pool_worker *pw, const struct upstream_attempt *attempt)
 {
-	const struct upstream_pool_options *o = &pw->pool->options;
-
 	pool_weights_look(pw, false);
-	pool_refresh_as(pw, attempt, false, false);
-	if ((uint64_t)pw->up_count * 100 <
-	    (uint64_t)o->panic_percent * o->server_count)
-		pool_refresh_as(pw, attempt, false, true);
+	pool_refresh_as(pw, attempt, false, pool_panics(pw->pool));
 	if (pw->up_count == 0)
 		pool_refresh_as(pw, attempt, true, false);
 }
@@ -402,6 +435,17 @@ pool_wake_run(struct inbox_item *item)
 	pool_wake_first(pw);
 }
 
+static void
+pool_look(struct timer *timer)
+{
+	struct pool_worker *pw = container_of(timer, struct pool_worker, look);
+
+	if (pw->queue_length == 0)
+		return;
+	pool_wake_first(pw);
+	timer_start(timer, instant_after(runtime_now(), POOL_LOOK));
+}
+
 /* A place became free: the first in this worker's line has it, or else one
  * of another worker's. */
 static void
@@ -455,10 +499,13 @@ static void
 pool_queue_join(struct pool_worker *pw, struct pool_waiter *waiter)
 {
 	waiter->task = task_self();
+	waiter->woken = false;
 	list_push_back(&pw->queue, &waiter->node);
 	pw->queue_length++;
 	counters_here->queue_length++;
 	atomic_fetch_add(&pw->pool->waiting[worker_self()], 1);
+	if (!timer_armed(&pw->look))
+		timer_start(&pw->look, instant_after(runtime_now(), POOL_LOOK));
 }
 
 static void
@@ -468,6 +515,14 @@ pool_queue_leave(struct pool_worker *pw, struct pool_waiter *waiter)
 	pw->queue_length--;
 	counters_here->queue_length--;
 	atomic_fetch_sub(&pw->pool->waiting[worker_self()], 1);
+}
+
+/* After server @i was claimed: whether another request would find a place. */
+static bool
+pool_has_room(const struct pool_worker *pw, unsigned i)
+{
+	return pw->up_count > pw->full_count + 1 ||
+	    (pw->up_count > pw->full_count && !pool_server_full(pw->pool, i));
 }
 
 /* Wait in the line until a server can be claimed. */
@@ -484,6 +539,10 @@ pool_choose_queued(
 		return E_QUEUE_FULL;
 	}
 	pool_queue_join(pw, &waiter);
+	/* A place may have become free before the line was joined, or be free
+	 * while those in front do not know. */
+	if (pw->queue_length == 1 || pw->up_count > pw->full_count)
+		pool_wake_first(pw);
 	do {
 		r = pool_queue_wait(pw, &waiter, attempt, deadline);
 		if (r < 0)
@@ -497,6 +556,8 @@ pool_choose_queued(
 	/* A wake that this waiter could not use belongs to the next. */
 	if (r < 0 && waiter.woken)
 		pool_wake_one(pw->pool);
+	else if (r >= 0 && pool_has_room(pw, (unsigned)i))
+		pool_wake_first(pw);
 	if (r == E_QUEUE_TIMEOUT)
 		counters_here->queue_rejected++;
 	return r < 0 ? r : i;
@@ -532,8 +593,7 @@ pool_choose(
 static void
 attempt_unclaim(struct upstream_attempt *attempt)
 {
-	atomic_fetch_sub_explicit(&shared->verdicts[attempt->slot].in_flight, 1,
-	    memory_order_relaxed);
+	atomic_fetch_sub(&shared->verdicts[attempt->slot].in_flight, 1);
 	pool_wake_one(attempt->pool);
 }
 
