@@ -262,16 +262,24 @@ pool_server_full(const struct upstream_pool *pool, unsigned i)
 	return max != 0 && atomic_load(&v->in_flight) >= max;
 }
 
+/* Which servers are taken for up. */
+enum pool_belief {
+	BELIEVE_CHECKS, /* those that passed a check, if there are checks */
+	BELIEVE_HOPE, /* those too that nobody has checked yet */
+	BELIEVE_NOTHING /* panic: all that the operator left in */
+};
+
 static bool
-pool_server_up(const struct upstream_pool *pool, unsigned i, bool panicking)
+pool_server_up(
+    const struct upstream_pool *pool, unsigned i, enum pool_belief belief)
 {
 	struct verdict *v = &shared->verdicts[pool->slots[i]];
 
-	if (panicking)
+	if (belief == BELIEVE_NOTHING)
 		return atomic_load_explicit(&v->admin, memory_order_relaxed) ==
 		    ADMIN_READY;
-	return verdict_usable(
-	    pool->slots[i], pool->options.checked, runtime_now());
+	return verdict_usable(pool->slots[i],
+	    pool->options.checked && belief == BELIEVE_CHECKS, runtime_now());
 }
 
 /* Look at every verdict; counts what is up and what of that is full, of the
@@ -279,7 +287,7 @@ pool_server_up(const struct upstream_pool *pool, unsigned i, bool panicking)
  * without a weight takes nothing: nobody may wait for it. */
 static void
 pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
-    bool backup, bool panicking)
+    bool backup, enum pool_belief belief)
 {
 	struct upstream_pool *pool = pw->pool;
 
@@ -290,7 +298,7 @@ pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
 		bool full;
 
 		bs->usable = pool->options.servers[i].backup == backup &&
-		    pool_server_up(pool, i, panicking);
+		    pool_server_up(pool, i, belief);
 		if (!bs->usable)
 			continue;
 		bs->weight = pool_started_weight(pw, i);
@@ -319,10 +327,10 @@ pool_panics(const struct upstream_pool *pool)
 		return false;
 	for (unsigned i = 0; i < pool->options.server_count; i++) {
 		if (pool->options.servers[i].backup ||
-		    !pool_server_up(pool, i, true))
+		    !pool_server_up(pool, i, BELIEVE_NOTHING))
 			continue;
 		all++;
-		up += pool_server_up(pool, i, false);
+		up += pool_server_up(pool, i, BELIEVE_CHECKS);
 	}
 	return up * 100 < all * pool->options.panic_percent;
 }
@@ -331,9 +339,16 @@ static void
 pool_refresh(struct pool_worker *pw, const struct upstream_attempt *attempt)
 {
 	pool_weights_look(pw, false);
-	pool_refresh_as(pw, attempt, false, pool_panics(pw->pool));
+	pool_refresh_as(pw, attempt, false,
+	    pool_panics(pw->pool) ? BELIEVE_NOTHING : BELIEVE_CHECKS);
+	/* A pool that has just been configured has no verdicts yet: a request
+	 * that tries is better than one refused. */
 	if (pw->up_count == 0)
-		pool_refresh_as(pw, attempt, true, false);
+		pool_refresh_as(pw, attempt, false, BELIEVE_HOPE);
+	if (pw->up_count == 0)
+		pool_refresh_as(pw, attempt, true, BELIEVE_CHECKS);
+	if (pw->up_count == 0)
+		pool_refresh_as(pw, attempt, true, BELIEVE_HOPE);
 }
 
 static int
@@ -351,7 +366,8 @@ pool_pick(struct pool_worker *pw, struct upstream_attempt *attempt)
 	    instant_before(
 		runtime_now(), instant_after(pw->refreshed, POOL_REFRESH))) {
 		i = balancer_pick(&pw->balancer, &request);
-		if (i >= 0 && pool_server_up(pw->pool, (unsigned)i, false) &&
+		if (i >= 0 &&
+		    pool_server_up(pw->pool, (unsigned)i, BELIEVE_CHECKS) &&
 		    !pool_server_full(pw->pool, (unsigned)i) &&
 		    !attempt_tried(attempt, (unsigned)i))
 			return i;

@@ -42,7 +42,7 @@ struct upstream_pool_options {
 	struct bytes name;
 	const struct balance_policy *policy;
 	uint32_t hash_bound_percent;
-	bool checked; /* has active checks: unknown is not up */
+	bool checked; /* has active checks: unknown is used before nothing */
 	const struct upstream_server_options *servers;
 	unsigned server_count;
 	uint32_t queue_max;
