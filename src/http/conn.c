@@ -24,16 +24,34 @@
 #define LINGER_TIME  duration_s(2)
 #define LINGER_BYTES (256 * 1024)
 
-static __thread struct conn_table conn_table;
+static struct conn_table conn_tables[RUNTIME_WORKERS_MAX];
 
 struct conn_table *
 conn_table_here(void)
 {
-	if (conn_table.idle.next == NULL) {
-		list_init(&conn_table.idle);
-		list_init(&conn_table.active);
+	struct conn_table *table = &conn_tables[worker_self()];
+
+	if (unlikely(table->idle.next == NULL)) {
+		list_init(&table->idle);
+		list_init(&table->active);
 	}
-	return &conn_table;
+	return table;
+}
+
+uint64_t
+conn_count_all(void)
+{
+	uint64_t count = 0;
+
+	for (unsigned w = 0; w < runtime_worker_count(); w++)
+		count += conn_table_count(&conn_tables[w]);
+	return count;
+}
+
+static void
+conn_table_count_set(struct conn_table *table, uint32_t count)
+{
+	atomic_store_explicit(&table->count, count, memory_order_relaxed);
 }
 
 void
@@ -48,7 +66,7 @@ conn_close(struct conn *conn)
 	io_close(&conn->io);
 	listener_unref(conn->listener);
 	free(conn);
-	table->count--;
+	conn_table_count_set(table, conn_table_count(table) - 1);
 	counters_here->connections_open--;
 }
 
@@ -135,7 +153,7 @@ conn_open(struct listener *listener, int fd, const struct sockaddr *peer,
 		conn->peer.family = AF_UNIX;
 	if (peer->sa_family != AF_UNIX)
 		(void)!socket_nodelay(fd);
-	table->count++;
+	conn_table_count_set(table, conn_table_count(table) + 1);
 	counters_here->connections_accepted++;
 	counters_here->connections_open++;
 	counters_here->connections_active++;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <sys/un.h>
 
 #include "base/list.h"
@@ -48,11 +49,18 @@ _Static_assert(sizeof(struct conn) <= 256, "an idle connection: 256 bytes");
 struct conn_table {
 	struct list idle; /* oldest first */
 	struct list active;
-	uint32_t count;
+	_Atomic uint32_t count; /* the worker writes, anybody reads */
 	uint32_t count_max;
 	bool draining;
-};
+} __attribute__((aligned(64)));
 struct conn_table *conn_table_here(void);
+static inline uint32_t
+conn_table_count(const struct conn_table *table)
+{
+	return atomic_load_explicit(&table->count, memory_order_relaxed);
+}
+/* Of all workers; any thread. */
+uint64_t conn_count_all(void);
 
 /* Take over an accepted descriptor; closes it on failure. The connection goes
  * idle until @first_byte_by. */

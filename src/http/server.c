@@ -339,17 +339,6 @@ server_drain_run(struct inbox_item *item)
 	server_change_done(change);
 }
 
-static uint64_t
-server_connections_open(void)
-{
-	uint64_t open = 0;
-
-	for (unsigned w = 0; w < runtime_worker_count(); w++)
-		open += __atomic_load_n(
-		    &shared->threads[w].connections_open, __ATOMIC_RELAXED);
-	return open;
-}
-
 void
 server_drain(instant deadline)
 {
@@ -357,7 +346,7 @@ server_drain(instant deadline)
 	uint64_t open;
 
 	server_change_spread(&change, server_drain_run);
-	while ((open = server_connections_open()) > 0 &&
+	while ((open = conn_count_all()) > 0 &&
 	    instant_before(runtime_now(), deadline)) {
 		if (task_sleep(SERVER_DRAIN_POLL) < 0)
 			break;
@@ -372,6 +361,9 @@ server_drain(instant deadline)
 void
 server_thread_end(void)
 {
+	/* What is cut by the deadline still uses the configuration. */
+	if (conn_table_count(conn_table_here()) == 0)
+		deployment_enter(NULL);
 	sessions_thread_end();
 	buffers_thread_end();
 }
