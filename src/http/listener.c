@@ -78,7 +78,8 @@ listener_admit(
 {
 	struct conn_table *table = conn_table_here();
 
-	if (conn_table_count(table) >= table->count_max && !conn_close_oldest_idle()) {
+	if (conn_table_count(table) >= table->count_max &&
+	    !conn_close_oldest_idle()) {
 		listener_refuse(fd);
 		return;
 	}
