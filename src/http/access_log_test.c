@@ -27,8 +27,8 @@ file_new(char path[32])
 {
 	int fd;
 
-	memcpy(path, "/tmp/weir-access-XXXXXX",
-	    sizeof("/tmp/weir-access-XXXXXX"));
+	memcpy(
+	    path, "/tmp/weir-access-XXXXXX", sizeof("/tmp/weir-access-XXXXXX"));
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_SETFL, O_APPEND), 0);

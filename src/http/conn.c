@@ -151,8 +151,6 @@ conn_open(struct listener *listener, int fd, const struct sockaddr *peer,
 		memcpy(&conn->peer.v6, peer, sizeof(conn->peer.v6));
 	else
 		conn->peer.family = AF_UNIX;
-	if (peer->sa_family != AF_UNIX)
-		(void)!socket_nodelay(fd);
 	conn_table_count_set(table, conn_table_count(table) + 1);
 	counters_here->connections_accepted++;
 	counters_here->connections_open++;

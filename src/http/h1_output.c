@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "http/session.h"
 #include "net/buffers.h"
+#include "os/socket.h"
 #include "runtime/runtime.h"
 
 /* ---- sending with patience ---- */
@@ -198,38 +199,16 @@ h1_send_head_and(
 	return h1_sendv(s, iov, size.length != 0 ? 3 : 2);
 }
 
+/* The head, written to @out, and as much of @body as belongs behind it. */
 static int
-h1_out_buffer(struct session *s)
-{
-	if (s->out == NULL)
-		s->out = buffer_acquire();
-	return s->out != NULL ? 0 : -ENOMEM;
-}
-
-static int
-h1_send_head(struct exchange *ex, const struct http_head *head,
+h1_send_head_from(struct session *s, char *out, struct http_head *head,
     struct bytes body, bool last)
 {
-	struct session *s = session_of(ex);
-	struct http_head *own = (struct http_head *)(uintptr_t)head;
-	struct appender a;
+	struct exchange *ex = &s->ex;
+	struct appender a = appender_over(out, BUFFER_BYTES);
 	int r;
 
-	must(!ex->head_sent);
-	if (h1_out_buffer(s) < 0)
-		return -ENOMEM;
-	/* A body nobody will read through stands between us and the next
-	 * request; what is left of a small one is read at the end. */
-	if (!ex->body_ended &&
-	    (s->continue_due || s->body_left > SESSION_DISCARD_BYTES))
-		s->keep = false;
-	if (head->framing == HTTP_BODY_UNTIL_CLOSE)
-		s->keep = false;
-	own->keep_alive = s->keep;
-	own->version = ex->request.version;
-	own->upgrade = head->status == 101;
-	a = appender_over(s->out, BUFFER_BYTES);
-	http1_write_response(&a, own);
+	http1_write_response(&a, head);
 	if (a.overflowed)
 		return E_HEAD_TOO_LARGE;
 	h1_output_begin(s, head);
@@ -243,25 +222,57 @@ h1_send_head(struct exchange *ex, const struct http_head *head,
 }
 
 static int
+h1_send_head(struct exchange *ex, const struct http_head *head,
+    struct bytes body, bool last)
+{
+	struct session *s = session_of(ex);
+	struct http_head *own = (struct http_head *)(uintptr_t)head;
+	char *out = buffer_acquire();
+	int r;
+
+	must(!ex->head_sent);
+	if (out == NULL)
+		return -ENOMEM;
+	/* A body nobody will read through stands between us and the next
+	 * request; what is left of a small one is read at the end. */
+	if (!ex->body_ended &&
+	    (s->continue_due || s->body_left > SESSION_DISCARD_BYTES))
+		s->keep = false;
+	if (head->framing == HTTP_BODY_UNTIL_CLOSE)
+		s->keep = false;
+	own->keep_alive = s->keep;
+	own->version = ex->request.version;
+	own->upgrade = head->status == 101;
+	r = h1_send_head_from(s, out, own, body, last);
+	buffer_release(out);
+	return r;
+}
+
+static int
 h1_send_interim(struct exchange *ex, const struct http_head *head)
 {
 	struct session *s = session_of(ex);
 	struct http_head *own = (struct http_head *)(uintptr_t)head;
 	struct appender a;
+	char *out;
+	int r = E_HEAD_TOO_LARGE;
 
 	if (ex->request.version < 11)
 		return 0; /* RFC 9110 §15.2 */
-	if (h1_out_buffer(s) < 0)
+	out = buffer_acquire();
+	if (out == NULL)
 		return -ENOMEM;
 	own->keep_alive = true;
 	own->version = 11;
 	own->framing = HTTP_BODY_NONE;
-	a = appender_over(s->out, BUFFER_BYTES);
+	a = appender_over(out, BUFFER_BYTES);
 	http1_write_response(&a, own);
-	if (a.overflowed)
-		return E_HEAD_TOO_LARGE;
-	h1_count_status(head->status);
-	return h1_send(s, appender_bytes(&a));
+	if (!a.overflowed) {
+		h1_count_status(head->status);
+		r = h1_send(s, appender_bytes(&a));
+	}
+	buffer_release(out);
+	return r;
 }
 
 /* ---- bodies ---- */
@@ -296,34 +307,67 @@ h1_send_body(struct exchange *ex, struct bytes data)
 	return s->chunked_out ? h1_send_chunk(s, data) : h1_send(s, data);
 }
 
+/* One megabyte at a time: the deadline is for progress. */
+#define SEND_FILE_STEP ((uint64_t)1 << 20)
+
+static int
+h1_send_file_step(struct session *s, int file, off_t *offset, uint64_t *length)
+{
+	size_t step = (size_t)min_of(*length, SEND_FILE_STEP);
+	instant began = runtime_now();
+	off_t before = *offset;
+	ssize_t n;
+	size_t sent;
+
+	n = io_sendfile(&s->conn->io, file, offset, step, h1_send_deadline(s));
+	sent = (size_t)(*offset - before);
+	/* The file shrank: what was promised cannot be sent. */
+	if (n >= 0 && sent < step)
+		n = -EIO;
+	s->ex.bytes_out += sent;
+	*length -= sent;
+	return h1_send_account(s, began, sent, n);
+}
+
 static int
 h1_send_file(struct exchange *ex, int file, off_t offset, uint64_t length)
 {
 	struct session *s = session_of(ex);
+	/* sendfile(2) pushes after each 64 KB of its pipe; corked, the
+	 * segments are full (docs/benchmarks.md). */
+	bool cork = length >= SEND_FILE_STEP;
 	int r;
 
 	must(ex->head_sent && !s->chunked_out);
 	if (s->bodiless_out)
 		return 0;
 	r = h1_owe(s, length);
-	while (r == 0 && length != 0) {
-		/* One megabyte at a time: the deadline is for progress. */
-		size_t step = (size_t)min_of(length, (uint64_t)1 << 20);
-		instant began = runtime_now();
-		off_t before = offset;
-		ssize_t n;
-		size_t sent;
+	if (cork)
+		socket_cork(s->conn->io.fd, true);
+	while (r == 0 && length != 0)
+		r = h1_send_file_step(s, file, &offset, &length);
+	if (cork)
+		socket_cork(s->conn->io.fd, false);
+	return r;
+}
 
-		n = io_sendfile(
-		    &s->conn->io, file, &offset, step, h1_send_deadline(s));
-		sent = (size_t)(offset - before);
-		/* The file shrank: what was promised cannot be sent. */
-		if (n >= 0 && sent < step)
-			n = -EIO;
-		ex->bytes_out += sent;
-		length -= sent;
-		r = h1_send_account(s, began, sent, n);
-	}
+static int
+h1_send_last_chunk(struct session *s, const struct http_head *trailers)
+{
+	char small[64];
+	bool none = trailers == NULL || trailers->field_count == 0;
+	char *out = none ? small : buffer_acquire();
+	struct appender a =
+	    appender_over(out, none ? sizeof(small) : BUFFER_BYTES);
+	int r = E_HEAD_TOO_LARGE;
+
+	if (out == NULL)
+		return -ENOMEM;
+	http1_write_last_chunk(&a, trailers);
+	if (!a.overflowed)
+		r = h1_send(s, appender_bytes(&a));
+	if (!none)
+		buffer_release(out);
 	return r;
 }
 
@@ -331,19 +375,12 @@ static int
 h1_send_end(struct exchange *ex, const struct http_head *trailers)
 {
 	struct session *s = session_of(ex);
-	struct appender a;
 
 	if (s->bodiless_out)
 		return 0;
 	if (s->out_length_known && s->out_left != 0)
 		s->keep = false;
-	if (!s->chunked_out)
-		return 0;
-	a = appender_over(s->out, BUFFER_BYTES);
-	http1_write_last_chunk(&a, trailers);
-	if (a.overflowed)
-		return E_HEAD_TOO_LARGE;
-	return h1_send(s, appender_bytes(&a));
+	return s->chunked_out ? h1_send_last_chunk(s, trailers) : 0;
 }
 
 static ssize_t

@@ -10,6 +10,7 @@
 #include "http/conn.h"
 #include "http/deployment.h"
 #include "os/log.h"
+#include "os/socket.h"
 #include "runtime/runtime.h"
 
 /* When descriptors or memory are used up: the backlog holds the clients. */
@@ -133,6 +134,9 @@ listener_start(int id, int fd)
 		close(fd);
 		return r;
 	}
+	/* What is accepted from it inherits this: no call per connection. A
+	 * Unix socket has no such option and no such delay. */
+	(void)!socket_nodelay(fd);
 	listener->id = id;
 	listener->refs = 1;
 	list_push_back(listener_list_here(), &listener->node);

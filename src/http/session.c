@@ -24,12 +24,13 @@
 #include "os/log.h"
 #include "runtime/runtime.h"
 
+/* So many are kept always, and as many as are in use. */
 #define SESSIONS_KEPT 256
 /* Strings of one exchange: fields it adds, redirect targets, log values. */
 #define EXCHANGE_ARENA_BYTES (256 * 1024)
 
 static __thread struct session *session_stock;
-static __thread unsigned session_kept;
+static __thread unsigned session_kept, session_used;
 
 /* ---- the stock ---- */
 
@@ -51,13 +52,13 @@ session_acquire(struct conn *conn)
 		free(s);
 		return NULL;
 	}
+	session_used++;
 	s->head.at = s->head.end = 0;
 	s->head.capacity = BUFFER_BYTES;
 	s->head_large = NULL;
 	s->head_length = 0;
 	s->body = (struct input){0};
 	s->in = &s->head;
-	s->out = NULL;
 	s->conn = conn;
 	s->upgraded = false;
 	conn->session = s;
@@ -73,8 +74,8 @@ session_release(struct session *s)
 	else
 		buffer_release(s->head.memory);
 	buffer_release(s->body.memory);
-	buffer_release(s->out);
-	if (session_kept >= SESSIONS_KEPT) {
+	session_used--;
+	if (session_kept >= SESSIONS_KEPT && session_kept >= session_used) {
 		free(s);
 		return;
 	}

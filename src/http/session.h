@@ -50,7 +50,6 @@ struct session {
 	bool continue_due; /* 100 Continue not yet sent */
 	bool upgraded;
 
-	char *out; /* heads, and small bodies behind them */
 	bool chunked_out;
 	bool bodiless_out; /* HEAD, 204, 304: body calls do nothing */
 	uint64_t out_left; /* with a length: bytes still owed */

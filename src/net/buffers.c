@@ -7,17 +7,20 @@ struct buffer_link {
 };
 
 static __thread struct buffer_link *buffer_stock;
-static __thread unsigned buffer_kept;
+static __thread unsigned buffer_kept, buffer_used;
 
 char *
 buffer_acquire(void)
 {
 	struct buffer_link *link = buffer_stock;
 
-	if (link == NULL)
-		return malloc(BUFFER_BYTES);
-	buffer_stock = link->next;
-	buffer_kept--;
+	if (likely(link != NULL)) {
+		buffer_stock = link->next;
+		buffer_kept--;
+	} else {
+		link = malloc(BUFFER_BYTES);
+	}
+	buffer_used += link != NULL;
 	return (char *)link;
 }
 
@@ -28,7 +31,8 @@ buffer_release(char *buffer)
 
 	if (buffer == NULL)
 		return;
-	if (buffer_kept >= BUFFERS_KEPT) {
+	buffer_used--;
+	if (buffer_kept >= BUFFERS_KEPT && buffer_kept >= buffer_used) {
 		free(buffer);
 		return;
 	}

@@ -5,7 +5,7 @@
  * Threads    one stock per worker; a buffer goes back to the worker that took
  *            it
  * Memory     BUFFER_BYTES each, last in first out so that the warm ones are
- *            used; at most BUFFERS_KEPT are kept, the rest is freed
+ *            used; as many are kept as are in use, and BUFFERS_KEPT always
  */
 #pragma once
 

@@ -687,7 +687,8 @@ upstream_release(struct upstream_attempt *attempt, bool keep)
 
 	attempt->conn = NULL;
 	conn->request_count++;
-	if (keep && (conn->io.ready & IO_HUP) == 0)
+	/* Abandoned after its answer had come: closed already. */
+	if (keep && !attempt->abandoned && (conn->io.ready & IO_HUP) == 0)
 		upstream_server_put_idle(conn);
 	else
 		upstream_conn_close(conn);

@@ -39,6 +39,13 @@ socket_bind_source(int fd, const struct sockaddr *address, socklen_t length)
 	return r;
 }
 
+void
+socket_cork(int fd, bool on)
+{
+	/* A socket that has no such thing sends as before. */
+	(void)!socket_set(fd, IPPROTO_TCP, TCP_CORK, on);
+}
+
 int
 socket_shutdown_write(int fd)
 {

@@ -28,6 +28,9 @@ int
 socket_bind_source(int fd, const struct sockaddr *address, socklen_t length);
 
 /* For a descriptor that no io_fd owns. */
+/* TCP only: hold back what does not fill a segment until it is let go. */
+void socket_cork(int fd, bool on);
+
 /* Half-close: the other side reads the end. Returns 0 or -errno. */
 int socket_shutdown_write(int fd);
 

@@ -461,3 +461,15 @@ pools:
             began = time.time()
             assert second.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 503
             assert 0.2 < time.time() - began < 2
+
+
+def test_clients_that_leave_as_their_answers_come_spoil_no_connection(edged):
+    edged.origin.reply = lambda request: (time.sleep(0.001), answer(b"ok"))[1]
+    for _ in range(15):
+        clients = [Client(edged.edge.port) for _ in range(40)]
+        for c in clients:
+            c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        for c in clients:
+            c.close()
+    for _ in range(30):
+        assert ask(edged, "GET / HTTP/1.1\nHost: a\n\n").status == 200

@@ -226,9 +226,8 @@ reverse_handle(struct exchange *ex)
 	int r;
 
 	reverse_begin(&rv, ex);
-	rv.request = buffer_acquire();
 	rv.buffer = buffer_acquire();
-	r = rv.request == NULL || rv.buffer == NULL ? -ENOMEM : 0;
+	r = rv.buffer == NULL ? -ENOMEM : 0;
 	if (r == 0)
 		r = reverse_request_rewrite(&rv);
 	if (r == 0)
@@ -243,7 +242,6 @@ reverse_handle(struct exchange *ex)
 	if (ex->client_gone)
 		r = E_CLIENT_GONE;
 	buffer_release(rv.buffer);
-	buffer_release(rv.request);
 	buffer_release(rv.body_memory);
 	return r;
 }

@@ -27,8 +27,6 @@ struct reverse {
 	bool ended; /* the answer's body has ended exactly */
 	bool upgrade; /* the client asked, and the route allows it */
 
-	char *request; /* the head for the server, and a small body behind it */
-	size_t request_bytes;
 	/* The request body, when all of it is in memory: it can be sent again;
 	 * else it is streamed beside, once. */
 	bool body_whole;
@@ -46,8 +44,6 @@ struct reverse {
 /* reverse_request.c */
 MUST_CHECK
 int reverse_request_rewrite(struct reverse *rv);
-MUST_CHECK
-int reverse_request_serialise(struct reverse *rv);
 SUSPENDS
 MUST_CHECK
 int reverse_body_peek(struct reverse *rv);

@@ -131,30 +131,24 @@ request_authority(struct reverse *rv)
 
 /* The head as this attempt's server gets it; the exchange keeps the client's
  * path and host for the log. */
-int
-reverse_request_serialise(struct reverse *rv)
+static int
+request_serialise(struct reverse *rv, struct appender *into)
 {
 	struct http_head *head = &rv->ex->request;
 	struct bytes path = head->path, authority = head->authority;
-	struct appender a = appender_over(rv->request, BUFFER_BYTES);
 	bool keep_alive = head->keep_alive;
 
 	head->path = request_path(rv);
 	head->authority = request_authority(rv);
 	head->keep_alive = true;
 	if (head->path.at == NULL)
-		a.overflowed = true;
+		into->overflowed = true;
 	else
-		http1_write_request(&a, head);
+		http1_write_request(into, head);
 	head->path = path;
 	head->authority = authority;
 	head->keep_alive = keep_alive;
-	if (a.overflowed)
-		return E_H1_HEAD_TOO_LARGE;
-	if (rv->body_whole && rv->body.length <= appender_room(&a))
-		append_bytes(&a, rv->body);
-	rv->request_bytes = a.length;
-	return 0;
+	return into->overflowed ? E_H1_HEAD_TOO_LARGE : 0;
 }
 
 /* ---- bodies ---- */
@@ -219,17 +213,24 @@ upload_send(struct reverse *rv, struct bytes data)
 static int
 upload_end(struct reverse *rv)
 {
-	struct appender a = appender_over(rv->request, BUFFER_BYTES);
-	ssize_t n;
+	struct appender a;
+	char *last;
+	ssize_t n = E_H1_HEAD_TOO_LARGE;
 
 	if (rv->ex->request.framing == HTTP_BODY_LENGTH)
 		return 0;
+	last = buffer_acquire();
+	if (last == NULL)
+		return -ENOMEM;
+	a = appender_over(last, BUFFER_BYTES);
 	http1_write_last_chunk(&a, &rv->ex->trailers);
-	if (a.overflowed)
-		return E_H1_HEAD_TOO_LARGE;
-	n = io_send(
-	    &rv->attempt.conn->io, a.at, a.length, NULL, upload_deadline(rv));
-	return n < 0 ? -EPIPE : 0;
+	if (!a.overflowed) {
+		n = io_send(&rv->attempt.conn->io, a.at, a.length, NULL,
+		    upload_deadline(rv));
+		n = n < 0 ? -EPIPE : 0;
+	}
+	buffer_release(last);
+	return (int)n;
 }
 
 /* Returns 1 to go on, 0 at the end of the body. -EPIPE: the server's side
@@ -276,36 +277,58 @@ upload_task(void *arg)
 	return r;
 }
 
+/* Head and what is in memory of the body, in one send. */
+static ssize_t
+request_send(struct reverse *rv, const struct appender *a)
+{
+	struct io_fd *io = &rv->attempt.conn->io;
+	struct iovec iov[2] = {{a->at, a->length}, {NULL, 0}};
+	struct bytes body = rv->body;
+
+	if (body.length == 0 || body.length > appender_room(a)) {
+		iov[1].iov_base = (void *)(uintptr_t)body.at;
+		iov[1].iov_len = body.length;
+	} else {
+		struct appender joined = *a;
+
+		append_bytes(&joined, body);
+		iov[0].iov_len = joined.length;
+	}
+	if (iov[1].iov_len != 0)
+		return io_sendv(io, iov, 2, 0, NULL, upload_deadline(rv));
+	return io_send(
+	    io, iov[0].iov_base, iov[0].iov_len, NULL, upload_deadline(rv));
+}
+
+static int
+request_send_head(struct reverse *rv)
+{
+	struct appender a;
+	char *memory = buffer_acquire();
+	ssize_t n;
+
+	if (memory == NULL)
+		return -ENOMEM;
+	a = appender_over(memory, BUFFER_BYTES);
+	n = request_serialise(rv, &a);
+	if (n == 0)
+		n = request_send(rv, &a);
+	buffer_release(memory);
+	rv->ex->timeline.request_sent = runtime_now();
+	return n < 0 ? (int)n : 0;
+}
+
 int
 reverse_send(struct reverse *rv)
 {
-	struct io_fd *io = &rv->attempt.conn->io;
-	size_t body_left;
-	struct iovec iov[2];
-	ssize_t n;
-	int r = reverse_request_serialise(rv);
+	int r = request_send_head(rv);
 
-	if (r < 0)
-		return r;
-	body_left = rv->body_whole &&
-		rv->ex->request.framing == HTTP_BODY_LENGTH &&
-		rv->body.length > BUFFER_BYTES - rv->request_bytes
-	    ? rv->body.length
-	    : 0;
-	iov[0] = (struct iovec){rv->request, rv->request_bytes};
-	iov[1] = (struct iovec){(void *)(uintptr_t)rv->body.at, body_left};
-	if (body_left == 0)
-		n = io_send(io, rv->request, rv->request_bytes, NULL,
-		    upload_deadline(rv));
-	else
-		n = io_sendv(io, iov, 2, 0, NULL, upload_deadline(rv));
-	rv->ex->timeline.request_sent = runtime_now();
-	if (n == -ETIMEDOUT)
+	if (r == -ETIMEDOUT)
 		return E_UPSTREAM_TIMEOUT;
 	/* Broken already: an early answer may still be there to be read. */
-	if (n < 0 && n != -EPIPE && n != -ECONNRESET)
-		return (int)n;
-	if (rv->body_whole || n < 0)
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return r;
+	if (rv->body_whole || r < 0)
 		return 0;
 	rv->body_sent = true;
 	rv->upload_error = -EINPROGRESS;

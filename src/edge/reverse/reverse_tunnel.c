@@ -98,10 +98,9 @@ tunnel_run(struct reverse *rv, struct io_fd *client, struct bytes early)
 		r = tunnel_send(
 		    &down, bytes_of(rv->buffer + rv->at, rv->end - rv->at));
 	rv->at = rv->end;
-	/* Both directions wait without them from here on. */
+	/* Both directions wait without it from here on. */
 	buffer_release(rv->buffer);
-	buffer_release(rv->request);
-	rv->buffer = rv->request = NULL;
+	rv->buffer = NULL;
 	if (r < 0)
 		return r;
 	scope_init(&scope, ex->deadline);
