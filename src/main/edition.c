@@ -212,6 +212,10 @@ edition_sites_listen(struct edition *edition, struct listening_set *set,
 
 		r = listening_acquire(set, &l->address, LISTENING_SITE,
 		    l->backlog, threads, &edition->listeners[i]);
+		/* The IPv6 half of a bare port, on a system without. */
+		if (l->optional && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL))
+			r = listening_acquire_none(
+			    set, &l->address, threads, &edition->listeners[i]);
 		if (r < 0)
 			edition_listener_failed(l->address.text, r, why);
 		if (r < 0 && first_error == 0)

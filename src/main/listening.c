@@ -79,6 +79,23 @@ listening_find(struct listening_set *set, const struct config_address *address,
 	return NULL;
 }
 
+static struct listening *
+listening_new(const struct config_address *address, enum listening_use use,
+    unsigned count)
+{
+	struct listening *listening =
+	    calloc(1, sizeof(*listening) + count * sizeof(int));
+
+	if (listening == NULL)
+		return NULL;
+	listening->refs = 1;
+	listening->use = use;
+	listening->count = count;
+	memcpy(&listening->address, &address->socket, address->length);
+	listening->length = address->length;
+	return listening;
+}
+
 int
 listening_acquire(struct listening_set *set,
     const struct config_address *address, enum listening_use use,
@@ -89,24 +106,38 @@ listening_acquire(struct listening_set *set,
 
 	if (listening != NULL) {
 		for (unsigned i = 0; i < listening->count; i++)
-			listen_backlog_set(listening->fds[i], (int)backlog);
+			if (listening->fds[i] >= 0)
+				listen_backlog_set(
+				    listening->fds[i], (int)backlog);
 		listening->refs++;
 		*ret = listening;
 		return 0;
 	}
-	listening = calloc(1, sizeof(*listening) + count * sizeof(int));
+	listening = listening_new(address, use, count);
 	if (listening == NULL)
 		return -ENOMEM;
-	listening->refs = 1;
-	listening->use = use;
-	listening->count = count;
 	r = listening_open(set, address, backlog, listening);
 	if (r < 0) {
 		free(listening);
 		return r;
 	}
-	memcpy(&listening->address, &address->socket, address->length);
-	listening->length = address->length;
+	list_push_back(&set->all, &listening->node);
+	*ret = listening;
+	return 0;
+}
+
+int
+listening_acquire_none(struct listening_set *set,
+    const struct config_address *address, unsigned count,
+    struct listening **ret)
+{
+	struct listening *listening =
+	    listening_new(address, LISTENING_SITE, count);
+
+	if (listening == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++)
+		listening->fds[i] = -1;
 	list_push_back(&set->all, &listening->node);
 	*ret = listening;
 	return 0;

@@ -45,6 +45,11 @@ MUST_CHECK
 int listening_acquire(struct listening_set *set,
     const struct config_address *address, enum listening_use use,
     unsigned backlog, unsigned count, struct listening **ret);
+/* A place without sockets: an address that may be missing, and is. */
+MUST_CHECK
+int listening_acquire_none(struct listening_set *set,
+    const struct config_address *address, unsigned count,
+    struct listening **ret);
 void listening_release(struct listening *listening);
 
 /* Close without removing anything: nobody is to connect any more while what
