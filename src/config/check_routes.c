@@ -34,8 +34,8 @@ check_paths_hold(const struct config_route *a, const struct config_route *b)
 		return bytes_equal(a->path, b->path);
 	if (b->match == PATH_REGEX)
 		return false;
-	if (a->match == PATH_REGEX)
-		return b->match == PATH_EXACT &&
+	if (a->match == PATH_REGEX) /* NULL: it did not compile */
+		return b->match == PATH_EXACT && a->regex != NULL &&
 		    config_regex_match(a->regex, b->path, NULL);
 	if (a->match == PATH_EXACT)
 		return b->match == PATH_EXACT && bytes_equal(a->path, b->path);
