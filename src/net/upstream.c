@@ -232,6 +232,20 @@ pool_worker_new(struct upstream_pool *pool)
 	return pw;
 }
 
+void
+upstream_pool_enter(struct upstream_pool *pool)
+{
+	const struct upstream_pool_options *o = &pool->options;
+
+	for (unsigned i = 0; i < o->server_count; i++) {
+		if (!upstream_server_known(&o->servers[i], pool->slots[i]))
+			continue;
+		/* Without memory it is tried again by the first request. */
+		(void)pool_worker_new(pool);
+		return;
+	}
+}
+
 static struct pool_worker *
 pool_worker_here(struct upstream_pool *pool)
 {

@@ -64,6 +64,9 @@ struct upstream_server;
 MUST_CHECK
 int upstream_pool_new(const struct upstream_pool_options *options,
     struct upstream_pool **ret_pool);
+/* The calling worker will use the pool, and has not done so yet: connections
+ * that it keeps to servers of this pool stay when an older pool is left. */
+void upstream_pool_enter(struct upstream_pool *pool);
 /* The calling worker has no more use for the pool. */
 void upstream_pool_leave(struct upstream_pool *pool);
 /* Every worker has left it, and has since looked through its inbox (another

@@ -196,6 +196,12 @@ server_find(const struct upstream_server_options *options, int slot)
 	return NULL;
 }
 
+bool
+upstream_server_known(const struct upstream_server_options *options, int slot)
+{
+	return server_find(options, slot) != NULL;
+}
+
 struct upstream_server *
 upstream_server_ref(const struct upstream_server_options *options,
     const struct upstream_pool_options *pool, int slot)

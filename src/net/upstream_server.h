@@ -41,6 +41,9 @@ struct upstream_server {
 struct upstream_server *
 upstream_server_ref(const struct upstream_server_options *options,
     const struct upstream_pool_options *pool, int slot);
+/* Whether this worker has an object for it already. */
+bool
+upstream_server_known(const struct upstream_server_options *options, int slot);
 void upstream_server_unref(struct upstream_server *server, bool pool);
 
 /* A kept connection, or NULL. @careful: one that shows no sign of closing. */
