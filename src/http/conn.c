@@ -106,13 +106,20 @@ conn_timer_fired(struct timer *timer)
 	conn_close(conn);
 }
 
+bool
+conn_leaving(const struct conn *conn)
+{
+	return conn->closing || conn_table_here()->draining ||
+	    conn->listener->stopped;
+}
+
 void
 conn_idle(struct conn *conn, duration idle_timeout)
 {
 	struct conn_table *table = conn_table_here();
 
 	must(!conn->idle);
-	if (conn->closing || table->draining) {
+	if (conn_leaving(conn)) {
 		conn_close(conn);
 		return;
 	}

@@ -68,6 +68,9 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr *peer,
     duration first_byte_within);
 /* No request in progress: wait for the next without a task. */
 void conn_idle(struct conn *conn, duration idle_timeout);
+/* It is to be closed after the answer in progress: its listener has gone, or
+ * the worker is to end. */
+bool conn_leaving(const struct conn *conn);
 void conn_close(struct conn *conn);
 /* Close once the peer has had its answer although bytes of it are unread: a
  * plain close would reset, and the answer could be lost (RFC 9112 §9.6). */

@@ -238,7 +238,7 @@ h1_send_head(struct exchange *ex, const struct http_head *head,
 	if (!ex->body_ended &&
 	    (s->continue_due || s->body_left > SESSION_DISCARD_BYTES))
 		s->keep = false;
-	if (head->framing == HTTP_BODY_UNTIL_CLOSE)
+	if (head->framing == HTTP_BODY_UNTIL_CLOSE || conn_leaving(s->conn))
 		s->keep = false;
 	own->keep_alive = s->keep;
 	own->version = ex->request.version;

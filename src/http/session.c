@@ -301,7 +301,7 @@ session_serve(struct session *s)
 	ex->timeline.head_received = runtime_now();
 	s->conn->request_count++;
 	limit = ex->limits->keepalive_requests;
-	if (!ex->request.keep_alive || conn_table_here()->draining ||
+	if (!ex->request.keep_alive || conn_leaving(s->conn) ||
 	    (limit != 0 && s->conn->request_count >= limit))
 		s->keep = false;
 	h1_body_begin(s);
