@@ -61,6 +61,11 @@ routes_remedy_of(int error)
 		       "before is still in force";
 	case E_CONFIG_BUSY:
 		return "try again when the other reload has ended";
+	case -EADDRINUSE:
+	case -EADDRNOTAVAIL:
+	case -EACCES:
+		return "correct the address, or make it free, and reload "
+		       "again; the configuration before is still in force";
 	case -ENOENT:
 		return "`weir servers`, or GET /v1/servers, names every pool "
 		       "and server";
