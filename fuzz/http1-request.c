@@ -2,7 +2,7 @@
  * http1-request.c - a request head is read the same however it is cut, says
  * nothing that is not in normal form, and reads the same once written again
  */
-#include "wire/chars.h"
+#include "wire/chars_find.h"
 #include "wire/http1_case.h"
 #include "wire/url.h"
 

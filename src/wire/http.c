@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "base/error.h"
-#include "wire/chars.h"
+#include "wire/chars_find.h"
 
 #define FIELD_NAME_BYTES_MAX  255
 #define FIELD_VALUE_BYTES_MAX 65535

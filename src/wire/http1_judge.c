@@ -36,8 +36,7 @@ place_parse(struct bytes authority, struct place *ret_place)
 	r = url_parse_authority(authority, &host, &ipv6, &port);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < host.length; i++)
-		writable(host.at)[i] = char_lower(host.at[i]);
+	chars_lower(writable(host.at), host.length);
 	if (host.at[host.length - 1] == '.')
 		host.length--;
 	*ret_place = (struct place){authority, host, port};
@@ -193,31 +192,44 @@ request_judge_host(struct http_head *head, struct place *place,
 	return 0;
 }
 
+struct options {
+	bool close, keep_alive, upgrade;
+};
+
+static void
+options_take(struct options *options, struct bytes list)
+{
+	struct bytes option;
+
+	while (http_list_next(&list, &option)) {
+		options->close |= bytes_equal_nocase(option, BYTES("close"));
+		options->keep_alive |=
+		    bytes_equal_nocase(option, BYTES("keep-alive"));
+		options->upgrade |=
+		    bytes_equal_nocase(option, BYTES("upgrade"));
+	}
+}
+
 /* Connection, Upgrade and TE (RFC 9110 §7.6.1, §7.8, §10.1.4). */
 static void
 head_judge_connection(struct http_head *head)
 {
-	bool close = false, keep_alive = false, upgrade = false;
+	struct options options = {0};
 
 	for (size_t i = 0; i < head->field_count; i++) {
 		const struct http_field *field = &head->fields[i];
-		struct bytes list = bytes_of(field->value, field->value_length);
-		struct bytes option;
 
-		if (field->id == FIELD_TE)
-			head->te_trailers |=
-			    http_list_has(list, BYTES("trailers"));
-		if (field->id != FIELD_CONNECTION)
-			continue;
-		while (http_list_next(&list, &option)) {
-			close |= bytes_equal_nocase(option, BYTES("close"));
-			keep_alive |=
-			    bytes_equal_nocase(option, BYTES("keep-alive"));
-			upgrade |= bytes_equal_nocase(option, BYTES("upgrade"));
-		}
+		if (field->id == FIELD_CONNECTION)
+			options_take(&options,
+			    bytes_of(field->value, field->value_length));
+		else if (field->id == FIELD_TE)
+			head->te_trailers |= http_list_has(
+			    bytes_of(field->value, field->value_length),
+			    BYTES("trailers"));
 	}
-	head->keep_alive = !close && (head->version == 11 || keep_alive);
-	head->upgrade = upgrade && head->version == 11 &&
+	head->keep_alive =
+	    !options.close && (head->version == 11 || options.keep_alive);
+	head->upgrade = options.upgrade && head->version == 11 &&
 	    http_head_has(head, FIELD_UPGRADE);
 }
 

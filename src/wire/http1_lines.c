@@ -4,7 +4,7 @@
 #include "wire/http1_lines.h"
 
 #include "base/error.h"
-#include "wire/chars.h"
+#include "wire/chars_find.h"
 
 int
 http1_method_check(struct bytes line, size_t *ret_end)
@@ -129,26 +129,54 @@ http1_name_check(struct bytes line, size_t *ret_end)
 	return 0;
 }
 
+static int
+unknown_name_check(struct bytes line, size_t *ret_end)
+{
+	int r = http1_name_check(line, ret_end);
+
+	if (r == 0 &&
+	    (*ret_end == line.length ||
+		http_field_is_alias(bytes_of(line.at, *ret_end))))
+		r = E_H1_BAD_NAME;
+	return r;
+}
+
+static inline bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static inline struct bytes
+value_trim(const char *at, const char *end)
+{
+	while (at < end && is_blank(*at))
+		at++;
+	while (at < end && is_blank(end[-1]))
+		end--;
+	return bytes_of(at, (size_t)(end - at));
+}
+
 int
 http1_field_line(
     enum http1_kind kind, struct bytes line, struct http_field *ret_field)
 {
 	struct bytes value;
 	enum http_field_id id;
-	size_t end;
-	int r;
+	size_t end =
+	    (size_t)(chars_find(line.at, line.at + line.length, ':') - line.at);
 
-	r = http1_name_check(line, &end);
-	if (r < 0)
-		return r;
-	if (end == line.length)
-		return E_H1_BAD_NAME;
 	id = http_field_lookup(line.at, end);
-	if (id == FIELD_OTHER && http_field_is_alias(bytes_of(line.at, end)))
-		return E_H1_BAD_NAME;
+	/* A name that is known is well formed, and has its colon. */
+	if (id == FIELD_OTHER || end == line.length) {
+		int r = unknown_name_check(line, &end);
+
+		if (r < 0)
+			return r;
+	}
 	if (kind == HTTP1_TRAILERS && !http_field_in_trailer(id))
 		return E_H1_BAD_TRAILER;
-	value = bytes_trim(bytes_skip(line, end + 1));
+	value = value_trim(line.at + end + 1, line.at + line.length);
 	if (value.length > UINT16_MAX)
 		return E_H1_HEAD_TOO_LARGE;
 	*ret_field = (struct http_field){

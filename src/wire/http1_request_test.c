@@ -385,6 +385,14 @@ request_limits(void **state)
 	text = repeat(G H, "X: y\r\n", l->field_count - 1, "X");
 	assert_int_equal(limited(text, l), E_H1_TOO_MANY_FIELDS);
 
+	text = repeat(G H, "X: y\r\n", l->field_count, "\r\n");
+	assert_int_equal(limited(text, l), E_H1_TOO_MANY_FIELDS);
+	exact.head_bytes = 8000;
+	text = repeat(G H, "X:\r\n", 1000, "\r\n");
+	assert_int_equal(limited(text, &exact), E_H1_TOO_MANY_FIELDS);
+	exact.field_count = HTTP_FIELDS_MAX;
+	assert_int_equal(limited(text, &exact), E_H1_TOO_MANY_FIELDS);
+
 	text = repeat(G "X: ", "y", l->head_bytes, "");
 	assert_int_equal(limited(text, l), E_H1_HEAD_TOO_LARGE);
 	text = repeat(G, "n", 255, ": v\r\n" H "\r\n");

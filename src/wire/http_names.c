@@ -120,12 +120,12 @@ http_field_is_alias(struct bytes name)
 {
 	char hyphens[NAME_BYTES_MAX];
 
-	if (name.length > sizeof(hyphens))
+	if (name.length > sizeof(hyphens) ||
+	    bytes_find(name, '_') == name.length)
 		return false;
 	for (size_t i = 0; i < name.length; i++)
 		hyphens[i] = name.at[i] == '_' ? '-' : name.at[i];
-	return bytes_find(name, '_') < name.length &&
-	    http_field_lookup(hyphens, name.length) != FIELD_OTHER;
+	return http_field_lookup(hyphens, name.length) != FIELD_OTHER;
 }
 
 struct bytes

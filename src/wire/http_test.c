@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "wire/chars.h"
+#include "wire/chars_find.h"
 #include "wire/http1.h"
 
 static void
@@ -314,6 +314,21 @@ find_control(void **state)
 	}
 }
 
+/* Every byte, in a word and behind one. */
+static void
+lower(void **state)
+{
+	char text[11];
+
+	for (int c = 0; c < 256; c++) {
+		memset(text, c, sizeof(text));
+		chars_lower(text, sizeof(text));
+		for (size_t i = 0; i < sizeof(text); i++)
+			assert_int_equal(text[i],
+			    c >= 'A' && c <= 'Z' ? (char)(c + 32) : (char)c);
+	}
+}
+
 int
 main(void)
 {
@@ -328,6 +343,7 @@ main(void)
 	    cmocka_unit_test(reasons),
 	    cmocka_unit_test(cookies),
 	    cmocka_unit_test(find_control),
+	    cmocka_unit_test(lower),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

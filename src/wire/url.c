@@ -77,6 +77,8 @@ url_is_ipv6(struct bytes text)
 static bool
 url_is_name(struct bytes text)
 {
+	unsigned classes = CHAR_UNRESERVED;
+	bool empty_label = false;
 	char before = '.';
 
 	if (text.length == 0 || text.length > URL_HOST_BYTES_MAX)
@@ -84,11 +86,11 @@ url_is_name(struct bytes text)
 	for (size_t i = 0; i < text.length; i++) {
 		char c = text.at[i];
 
-		if (!char_is(c, CHAR_UNRESERVED) || (c == '.' && before == '.'))
-			return false;
+		classes &= wire_chars[(unsigned char)c];
+		empty_label |= c == '.' && before == '.';
 		before = c;
 	}
-	return true;
+	return classes != 0 && !empty_label;
 }
 
 static int

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "wire/chars.h"
+#include "wire/chars_find.h"
 #include "wire/http1.h"
 #include "wire/url.h"
 
@@ -133,6 +133,24 @@ chunked_bodies(void **state)
 	    {"-1\r\n", E_H1_BAD_CHUNK, "", 0},
 	    {"\r\n", E_H1_BAD_CHUNK, "", 0},
 	    {"0x3\r\nabc\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a = b ;c=\"d;\\\"\\\\e\" ; f\r\nabc\r\n0\r\n", 0, "abc", 0},
+	    {"3 \t;a\r\nabc\r\n0;b\r\n", 0, "abc", 0},
+	    {"3;\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;;a\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a=\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a \r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a b\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a=b \r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a=\"b\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a=\"b\"c\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;\x80\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a=\"\x01", E_H1_BAD_CHUNK, "", 0},
+	    {"3;a=\"\n", E_H1_BAD_CHUNK, "", 0},
+	    {"8000000000000000\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3 a\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3\r\r\n", E_H1_BAD_CHUNK, "", 0},
+	    {"3\rabc", E_H1_BAD_CHUNK, "", 0},
+	    {"3\r\nabc\rx", E_H1_BAD_CHUNK, "abc", 0},
 	    {"3;a\rb\r\nabc\r\n", E_H1_BAD_CHUNK, "", 0},
 	    {"3;a\nb\r\nabc\r\n", E_H1_BAD_CHUNK, "", 0},
 	};
