@@ -517,6 +517,7 @@ def test_open_files_are_bounded():
     for i in range(400):
         with open(e.folder / "www" / f"fd{i}", "wb") as f:
             f.truncate(200_000)
+    time.sleep(0.2)  # what has just changed is not kept open
     with e:
         before = e.fd_count(e.role("worker"))
         for i in range(400):
