@@ -62,20 +62,6 @@ h1_send_account(struct session *s, instant began, size_t sent, ssize_t result)
 	return result < 0 ? h1_send_gone(s, result) : 0;
 }
 
-static void
-iovec_skip(struct iovec **iov, int *count, size_t bytes)
-{
-	while (*count > 0 && bytes >= (*iov)->iov_len) {
-		bytes -= (*iov)->iov_len;
-		(*iov)++;
-		(*count)--;
-	}
-	if (*count > 0) {
-		(*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
-		(*iov)->iov_len -= bytes;
-	}
-}
-
 static int
 h1_sendv(struct session *s, struct iovec *iov, int count)
 {
@@ -99,7 +85,7 @@ h1_sendv(struct session *s, struct iovec *iov, int count)
 		r = h1_send_account(s, began, sent, n);
 		if (r < 0)
 			return r;
-		iovec_skip(&iov, &count, sent);
+		io_iov_skip(&iov, &count, sent);
 	}
 	return 0;
 }

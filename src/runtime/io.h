@@ -103,6 +103,10 @@ SUSPENDS MUST_CHECK ssize_t io_send(struct io_fd *io, const void *from,
 SUSPENDS MUST_CHECK ssize_t io_sendv(struct io_fd *io, struct iovec *iov,
     int count, int flags, size_t *ret_sent, instant deadline);
 
+/* Take @bytes off the front of the *@count parts at *@iov, and what is empty
+ * behind them. */
+void io_iov_skip(struct iovec **iov, int *count, size_t bytes);
+
 /* read(2), write(2) for pipes, eventfds, signalfds: some bytes. */
 SUSPENDS MUST_CHECK ssize_t io_read(
     struct io_fd *io, void *into, size_t length, instant deadline);

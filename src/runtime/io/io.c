@@ -274,8 +274,7 @@ io_send(struct io_fd *io, const void *from, size_t length, size_t *ret_sent,
 	return result < 0 ? result : (ssize_t)length;
 }
 
-/* Skip @count bytes and what is empty. */
-static void
+void
 io_iov_skip(struct iovec **iov, int *count, size_t bytes)
 {
 	while (*count > 0 && bytes >= (*iov)->iov_len) {
