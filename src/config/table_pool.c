@@ -248,7 +248,8 @@ static const struct key passive_keys[] = {
 	"left out. 0: never."),
     KEY(struct config_pool, passive_hold, "hold",
 	SHAPE_DURATION_OF(100, SHAPE_DAY), "10s",
-	"For how long; then one request tries it again."),
+	"For how long; then one request tries it again. Where no other server "
+	"is usable one does so every second."),
 };
 static const struct table table_passive = {
     .name = "passive",

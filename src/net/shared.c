@@ -313,17 +313,34 @@ verdict_read(int slot, instant now, struct verdict_view *ret_view)
 	ret_view->reason[sizeof(note.reason) - 1] = '\0';
 }
 
+/* But for ejections. */
+static bool
+verdict_state_usable(const struct verdict *v, bool checked)
+{
+	uint32_t state = atomic_load_explicit(&v->state, memory_order_relaxed);
+
+	return atomic_load_explicit(&v->admin, memory_order_relaxed) ==
+	    ADMIN_READY &&
+	    (state == HEALTH_UP || (!checked && state == HEALTH_UNKNOWN));
+}
+
+bool
+verdict_triable(int slot, bool checked, instant now)
+{
+	struct verdict *v = verdict_at(slot);
+
+	return verdict_state_usable(v, checked) &&
+	    now.ns >=
+	    atomic_load_explicit(&v->trial_until_ns, memory_order_relaxed);
+}
+
 bool
 verdict_usable(int slot, bool checked, instant now)
 {
 	struct verdict *v = verdict_at(slot);
-	uint32_t state = atomic_load_explicit(&v->state, memory_order_relaxed);
 	int64_t ejected_until_ns;
 
-	if (atomic_load_explicit(&v->admin, memory_order_relaxed) !=
-	    ADMIN_READY)
-		return false;
-	if (state != HEALTH_UP && (checked || state != HEALTH_UNKNOWN))
+	if (!verdict_state_usable(v, checked))
 		return false;
 	ejected_until_ns =
 	    atomic_load_explicit(&v->ejected_until_ns, memory_order_relaxed);

@@ -140,6 +140,9 @@ void verdict_read(int slot, instant now, struct verdict_view *ret_view);
 /* workers: may this server get a request now? An unknown state counts as up
  * only when the pool has no active check. */
 bool verdict_usable(int slot, bool checked, instant now);
+/* workers: where no server is usable: may an ejected one be tried before its
+ * time? Its server may be back long before that. */
+bool verdict_triable(int slot, bool checked, instant now);
 /* workers: a usable server was chosen and a request is about to go there.
  * After an ejection one request at a time is let through, until one succeeds;
  * false: another has the trial just now, choose another server. A trial that

@@ -56,8 +56,9 @@ struct pool_worker {
 	uint32_t queue_length;
 	instant refreshed;
 	/* As last seen, of the servers that a pick chooses from: those that are
-	 * up and have a weight, and how many of these are full. */
-	unsigned up_count, full_count;
+	 * up and have a weight, how many of these are full, and how many the
+	 * request has tried. */
+	unsigned up_count, full_count, tried_count;
 	struct timer look; /* armed while somebody waits */
 	struct inbox_item wake;
 	_Atomic bool wake_posted;
@@ -280,6 +281,7 @@ pool_server_full(const struct upstream_pool *pool, unsigned i)
 enum pool_belief {
 	BELIEVE_CHECKS, /* those that passed a check, if there are checks */
 	BELIEVE_HOPE, /* those too that nobody has checked yet */
+	BELIEVE_RETURN, /* those too that are ejected, one request at a time */
 	BELIEVE_NOTHING /* panic: all that the operator left in */
 };
 
@@ -289,6 +291,9 @@ pool_server_up(
 {
 	struct verdict *v = &shared->verdicts[pool->slots[i]];
 
+	if (belief == BELIEVE_RETURN)
+		return verdict_triable(
+		    pool->slots[i], pool->options.checked, runtime_now());
 	if (belief == BELIEVE_NOTHING)
 		return atomic_load_explicit(&v->admin, memory_order_relaxed) ==
 		    ADMIN_READY;
@@ -297,15 +302,15 @@ pool_server_up(
 }
 
 /* Look at every verdict; counts what is up and what of that is full, of the
- * primary servers or, when none of them is up, of the backups. A server
- * without a weight takes nothing: nobody may wait for it. */
+ * primary servers or of the backups. A server without a weight takes nothing:
+ * nobody may wait for it. */
 static void
 pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
     bool backup, enum pool_belief belief)
 {
 	struct upstream_pool *pool = pw->pool;
 
-	pw->up_count = pw->full_count = 0;
+	pw->up_count = pw->full_count = pw->tried_count = 0;
 	for (unsigned i = 0; i < pool->options.server_count; i++) {
 		struct balance_server *bs = &pw->balancer.servers[i];
 		struct verdict *v = &shared->verdicts[pool->slots[i]];
@@ -325,6 +330,7 @@ pool_refresh_as(struct pool_worker *pw, const struct upstream_attempt *attempt,
 		full = pool_server_full(pool, i);
 		pw->up_count++;
 		pw->full_count += full;
+		pw->tried_count += attempt_tried(attempt, i);
 		bs->usable = !full && !attempt_tried(attempt, i);
 	}
 	pw->refreshed = runtime_now();
@@ -349,20 +355,39 @@ pool_panics(const struct upstream_pool *pool)
 	return up * 100 < all * pool->options.panic_percent;
 }
 
+/* Look at the servers in this order until some are up that the request has
+ * not tried; when it has tried all of them, only those of the first group. */
 static void
 pool_refresh(struct pool_worker *pw, const struct upstream_attempt *attempt)
 {
+	const struct {
+		bool backup;
+		enum pool_belief belief;
+	} groups[] = {
+	    {false, pool_panics(pw->pool) ? BELIEVE_NOTHING : BELIEVE_CHECKS},
+	    /* A pool that has just been configured has no verdicts yet. */
+	    {false, BELIEVE_HOPE},
+	    {true, BELIEVE_CHECKS},
+	    {true, BELIEVE_HOPE},
+	    {false, BELIEVE_RETURN},
+	    {true, BELIEVE_RETURN},
+	};
+	int tried = -1;
+
 	pool_weights_look(pw, false);
-	pool_refresh_as(pw, attempt, false,
-	    pool_panics(pw->pool) ? BELIEVE_NOTHING : BELIEVE_CHECKS);
-	/* A pool that has just been configured has no verdicts yet: a request
-	 * that tries is better than one refused. */
-	if (pw->up_count == 0)
-		pool_refresh_as(pw, attempt, false, BELIEVE_HOPE);
-	if (pw->up_count == 0)
-		pool_refresh_as(pw, attempt, true, BELIEVE_CHECKS);
-	if (pw->up_count == 0)
-		pool_refresh_as(pw, attempt, true, BELIEVE_HOPE);
+	for (unsigned g = 0; g < array_count(groups); g++) {
+		if (tried >= 0 && groups[g].belief == BELIEVE_RETURN)
+			break;
+		pool_refresh_as(
+		    pw, attempt, groups[g].backup, groups[g].belief);
+		if (pw->up_count > pw->tried_count)
+			return;
+		if (tried < 0 && pw->up_count > 0)
+			tried = (int)g;
+	}
+	if (tried >= 0)
+		pool_refresh_as(
+		    pw, attempt, groups[tried].backup, groups[tried].belief);
 }
 
 static int

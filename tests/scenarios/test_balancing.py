@@ -271,6 +271,20 @@ def test_backup_takes_over_from_dead_servers():
         n.stop()
 
 
+def test_backup_before_a_second_try():
+    """Who has tried every other server goes to the backup, not round again."""
+    n = Named("abc")
+    try:
+        with edge_with(n, "passive: {failures: 0}\n    retry: {attempts: 2, budget: 100%}", c="backup: true") as edge:
+            n["a"].stop()
+            n["b"].stop()
+            assert set(ask(edge, 10)) == {"c"}
+            n["a"].start()
+            assert "a" in ask(edge, 10)
+    finally:
+        n.stop()
+
+
 def test_limit_of_requests_at_a_time(named):
     """Over all workers; who finds no place waits, and nobody is left."""
     with edge_with(named, "max_requests: 2\n    queue: {max: 100, timeout: 20s}", threads=2) as edge:
@@ -351,7 +365,7 @@ def test_slow_start():
         with Edge(CONFIG, threads=1, policy="slow_start: 5s\n    health: {http: /healthz, every: 100ms, fall: 1, rise: 1}",
                   servers=", ".join(f"{{name: {n}, address: '{o.address}'}}" for n, o in origins.items())) as edge:
             eventually(lambda: get(edge.port).status == 200, what="a first verdict")
-            eventually(lambda: counters(edge)["a"]["since_seconds"] > 5, what="a past its own slow start")
+            eventually(lambda: (counters(edge)["a"]["since_seconds"] or 0) > 5, what="a past its own slow start")
             sick.set()
             eventually(lambda: counters(edge)["b"]["health"] == "down", what="b down")
             assert set(ask(edge, 20)) == {"a"}

@@ -119,11 +119,12 @@ def test_traffic_follows_the_verdict(pair):
             b.fall_ill()
             await_health(edge, a="up", b="down")
             assert "status 500" in servers(edge)["b"]["reason"]
+            eventually(lambda: servers(edge)["b"]["in_flight"] == 0, what="the end of what was under way")
             at = b.served
             assert ask(edge) == {"a"} and b.served == at
             b.recover()
             await_health(edge, a="up", b="up")
-            assert ask(edge) == {"a", "b"}
+            eventually(lambda: b.served > at + 10, what="requests at b")
         assert not load.failures and load.closed == 0
         assert "p/b is down: status 500, expected 200-399" in edge.log() and "p/b is up: status 200" in edge.log()
         text = weir(edge, "servers")
@@ -343,6 +344,25 @@ def test_one_request_at_a_time_tries_an_ejected_server(pair):
         # Holds grow (1 s, 2 s, ...), one trial after each; the first failures
         # may have been under way together.
         assert at <= 8 and b.served - at <= 6, (at, b.served)
+
+
+def test_only_server_is_tried_before_its_time():
+    """Leaving it out for a minute would only prolong its absence of a moment;
+    trying it with every request would keep clients waiting for a dead one."""
+    a = Patient("a")
+    try:
+        with edge_with([a], "passive: {failures: 2, hold: 60s}\n    retry: {attempts: 0}") as edge:
+            assert ask(edge) == {"a"}
+            a.good = False
+            statuses = [get(edge.port).status for _ in range(60)]
+            assert servers(edge)["a"]["ejected"] is True
+            assert set(statuses) == {502, 503} and statuses.count(502) < 20
+            a.good = True
+            eventually(lambda: get(edge.port).status == 200, what="an answer")
+            assert ask(edge) == {"a"}
+            assert servers(edge)["a"]["ejected"] is False
+    finally:
+        a.stop()
 
 
 def test_dead_server_costs_no_request(pair):
