@@ -13,7 +13,7 @@
 
 #define CHAR_TOKEN      0x01 /* tchar */
 #define CHAR_UNRESERVED 0x02 /* what needs no escape anywhere */
-#define CHAR_PATH       0x04 /* pchar without '%', and '/' */
+#define CHAR_PATH       0x04 /* pchar without '%', '/', and [ ] ^ | */
 #define CHAR_TARGET     0x08 /* visible ASCII but '#' */
 #define CHAR_HEX        0x10
 #define CHAR_DIGIT      0x20

@@ -9,7 +9,9 @@
  * are kept with upper-case digits, "." and ".." segments are resolved,
  * repeated slashes are merged. Refused: escaped NUL, escaped control
  * characters, escaped slash and backslash, raw backslash, climbing above the
- * root, bytes outside RFC 3986 (non-ASCII must be escaped).
+ * root, bytes outside RFC 3986 (non-ASCII must be escaped). "[", "]", "^" and
+ * "|" are let through all the same: browsers send them raw (WHATWG URL), and
+ * no server gives them a meaning in a path.
  */
 #pragma once
 

@@ -252,6 +252,8 @@ paths(void **state)
 	    {"/a\\b", NULL, E_URL_ESCAPED_SLASH},
 	    {"/%00", NULL, E_URL_NUL},
 	    {"/%0a", NULL, E_URL_BAD_CHAR},
+	    {"/[slug]/a|b^c", "/[slug]/a|b^c", 0},
+	    {"/a{b}", NULL, E_URL_BAD_CHAR},
 	    {"/ ", NULL, E_URL_BAD_CHAR},
 	    {"/%", NULL, E_URL_BAD_ESCAPE},
 	    {"/%4", NULL, E_URL_BAD_ESCAPE},
