@@ -171,7 +171,7 @@ deployment_enter(struct deployment *d)
 {
 	struct deployment *old = deployment_here;
 
-	for (unsigned i = 0; i < d->snapshot->pool_count; i++)
+	for (unsigned i = 0; d != NULL && i < d->snapshot->pool_count; i++)
 		upstream_pool_enter(d->pools[i]);
 	deployment_here = d;
 	if (old != NULL && old->uses[worker_self()].exchanges == 0)

@@ -49,7 +49,7 @@ void deployment_discard(struct deployment *deployment);
 
 /* The calling worker's current one; NULL before the first commit. */
 struct deployment *deployment_current(void);
-/* Make it the calling worker's current one. */
+/* Make it the calling worker's current one; NULL: none any more. */
 void deployment_enter(struct deployment *deployment);
 
 static inline void

@@ -261,10 +261,12 @@ manager_role_ended(struct manager *manager, struct manager_role *role)
 		manager_change_finish(manager);
 		break;
 	case DRAINING:
-		if (role->index == ROLE_WORKER)
-			manager_stop_roles(manager);
-		break;
 	case STOPPING:
+		if (status != 0 && manager->state == DRAINING)
+			manager_role_end_log(role, pid, status,
+			    "what it was serving is lost");
+		if (role->index == ROLE_WORKER && manager->state == DRAINING)
+			manager_stop_roles(manager);
 		break;
 	}
 }

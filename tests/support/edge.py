@@ -21,7 +21,7 @@ import tempfile
 import time
 
 WEIR = os.environ.get("WEIR") or str(pathlib.Path(__file__).parents[2] / "build" / "weir")
-BROKEN = re.compile(r"assertion failed|Sanitizer|runtime error:")
+BROKEN = re.compile(r"assertion failed|Sanitizer|runtime error:|weir: signal |stack overflow")
 ROLES = ("worker", "health", "control")
 
 
