@@ -68,12 +68,14 @@ struct exchange_ops {
 	 * Body bytes that nobody reads, moved by the kernel. recv_splice: from
 	 * the client to @to; bytes moved, 0 when there is nothing to move this
 	 * way now (recv_body goes on), an error of the client, or -EPIPE when
-	 * @to failed. send_splice: up to @length from @from to the client;
+	 * @to failed or took nothing until @deadline. send_splice: up to
+	 * @length from @from, which the caller has waited for, to the client;
 	 * bytes moved, 0 when @from has ended, -EPIPE when @from failed,
-	 * -EOPNOTSUPP when the answer's framing does not allow it.
+	 * -EOPNOTSUPP when it cannot be done this way (framing, no pipe).
 	 */
 	SUSPENDS
-	ssize_t (*recv_splice)(struct exchange *ex, struct io_fd *to);
+	ssize_t (*recv_splice)(
+	    struct exchange *ex, struct io_fd *to, instant deadline);
 	SUSPENDS
 	ssize_t (*send_splice)(
 	    struct exchange *ex, struct io_fd *from, size_t length);

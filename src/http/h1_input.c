@@ -142,6 +142,8 @@ h1_send_continue(struct session *s)
 		return 0;
 	n = io_send(&s->conn->io, answer, sizeof(answer) - 1, NULL,
 	    instant_after(runtime_now(), s->ex.limits->send_timeout));
+	if (n == -ECANCELED)
+		return -ECANCELED;
 	return n < 0 ? E_CLIENT_GONE : 0;
 }
 
@@ -185,12 +187,11 @@ h1_body_deadline(const struct session *s)
 	    runtime_now(), patience.ns < wait.ns ? patience : wait);
 }
 
-/* Account for one read from the client: its bytes, and its slowness. */
+/* Account for one read from the client, which was waited for so long: its
+ * bytes, and its slowness. */
 static int
-h1_body_account(struct session *s, instant began, ssize_t n)
+h1_body_account(struct session *s, duration waited, ssize_t n)
 {
-	duration waited = instant_since(runtime_now(), began);
-
 	if (n == -ETIMEDOUT) {
 		if (rate_meter_add(&s->rate_in, 0, waited))
 			counters_here->timeouts_body++;
@@ -226,7 +227,7 @@ h1_body_more(struct session *s)
 	began = runtime_now();
 	n = io_recv(&s->conn->io, s->in->memory + s->in->end,
 	    s->in->capacity - s->in->end, h1_body_deadline(s));
-	r = h1_body_account(s, began, n);
+	r = h1_body_account(s, instant_since(runtime_now(), began), n);
 	if (r == 0)
 		s->in->end += (uint32_t)n;
 	return r;
@@ -319,12 +320,16 @@ int
 h1_recv_body(struct exchange *ex, struct bytes *ret)
 {
 	struct session *s = session_of(ex);
+	int r;
 
 	if (ex->body_ended)
 		return 0;
-	return ex->request.framing == HTTP_BODY_LENGTH
-	    ? h1_recv_length(s, ret)
-	    : h1_recv_chunked(s, ret);
+	r = ex->request.framing == HTTP_BODY_LENGTH ? h1_recv_length(s, ret)
+						    : h1_recv_chunked(s, ret);
+	/* Where the next request would begin is not known any more. */
+	if (r < 0 && r != -ECANCELED)
+		s->keep = false;
+	return r;
 }
 
 /* Only what is known to be body, and much of it, and not yet in memory. */
@@ -344,39 +349,52 @@ h1_splice_length(const struct session *s)
 	return left;
 }
 
+/* @n bytes were moved past us. */
+static void
+h1_splice_count(struct session *s, uint64_t n)
+{
+	struct exchange *ex = &s->ex;
+
+	counters_here->bytes_spliced += n;
+	ex->bytes_in += n;
+	if (ex->request.framing == HTTP_BODY_LENGTH) {
+		s->body_left -= n;
+		ex->body_ended = s->body_left == 0;
+	} else {
+		http1_chunks_skip(&s->chunks, n);
+	}
+}
+
+/* The client is waited for first, by itself: only that time is its own. */
 ssize_t
-h1_recv_splice(struct exchange *ex, struct io_fd *to)
+h1_recv_splice(struct exchange *ex, struct io_fd *to, instant deadline)
 {
 	struct session *s = session_of(ex);
-	uint64_t length = h1_splice_length(s);
+	size_t length = (size_t)min_of(h1_splice_length(s), (uint64_t)1 << 20);
 	bool to_failed = false;
 	instant began = runtime_now();
+	duration waited;
 	ssize_t n;
-	int r;
+	int r = 0;
 
 	if (length == 0)
 		return 0;
-	if (s->continue_due) {
+	if (s->continue_due)
 		r = h1_send_continue(s);
-		if (r < 0)
-			return r;
-	}
-	n = io_splice(&s->conn->io, to,
-	    (size_t)min_of(length, (uint64_t)1 << 20), &to_failed,
-	    h1_body_deadline(s));
-	if (to_failed)
-		return -EPIPE;
-	r = h1_body_account(s, began, n);
 	if (r < 0)
 		return r;
-	counters_here->bytes_spliced += (uint64_t)n;
-	ex->bytes_in += (uint64_t)n;
-	if (ex->request.framing == HTTP_BODY_LENGTH) {
-		s->body_left -= (uint64_t)n;
-		ex->body_ended = s->body_left == 0;
-	} else {
-		http1_chunks_skip(&s->chunks, (uint64_t)n);
+	n = io_wait(&s->conn->io, IO_IN, h1_body_deadline(s));
+	waited = instant_since(runtime_now(), began);
+	if (n > 0)
+		n = io_splice(&s->conn->io, to, length, &to_failed, deadline);
+	if (n == -EMFILE || n == -ENFILE || n == -ENOMEM)
+		return 0; /* no pipe: through memory then */
+	r = to_failed ? -EPIPE : h1_body_account(s, waited, n);
+	if (r < 0) {
+		s->keep = false;
+		return r;
 	}
+	h1_splice_count(s, (uint64_t)n);
 	return n;
 }
 

@@ -15,6 +15,9 @@
 #include "os/socket.h"
 #include "runtime/runtime.h"
 
+/* 16 digits and CRLF. */
+#define H1_CHUNK_LINE_BYTES 18
+
 /* ---- sending with patience ---- */
 
 static instant
@@ -195,7 +198,8 @@ h1_send_head_from(struct session *s, char *out, struct http_head *head,
 	int r;
 
 	http1_write_response(&a, head);
-	if (a.overflowed)
+	/* The size of a first chunk goes behind it. */
+	if (a.overflowed || appender_room(&a) < H1_CHUNK_LINE_BYTES)
 		return E_HEAD_TOO_LARGE;
 	h1_output_begin(s, head);
 	if (s->bodiless_out)
@@ -250,6 +254,7 @@ h1_send_interim(struct exchange *ex, const struct http_head *head)
 		return -ENOMEM;
 	own->keep_alive = true;
 	own->version = 11;
+	own->upgrade = false;
 	own->framing = HTTP_BODY_NONE;
 	a = appender_over(out, BUFFER_BYTES);
 	http1_write_response(&a, own);
@@ -382,6 +387,8 @@ h1_send_splice(struct exchange *ex, struct io_fd *from, size_t length)
 		return -EOPNOTSUPP;
 	n = io_splice(from, &s->conn->io, length, &client_failed,
 	    instant_after(runtime_now(), s->ex.limits->send_timeout));
+	if (n == -EMFILE || n == -ENFILE || n == -ENOMEM)
+		return -EOPNOTSUPP; /* no pipe: through memory then */
 	if (n < 0 && client_failed)
 		return n == -ETIMEDOUT ? h1_send_account(s, began, 0, n)
 				       : h1_send_gone(s, n);
@@ -390,9 +397,7 @@ h1_send_splice(struct exchange *ex, struct io_fd *from, size_t length)
 	s->out_left -= (uint64_t)n;
 	ex->bytes_out += (uint64_t)n;
 	counters_here->bytes_spliced += (uint64_t)n;
-	/* The wait was for the server as well: it says nothing of the
-	 * client's rate. */
-	r = h1_send_account(s, runtime_now(), (size_t)n, n);
+	r = h1_send_account(s, began, (size_t)n, n);
 	return r < 0 ? r : n;
 }
 

@@ -146,6 +146,33 @@ session_exchange_fini(struct session *s)
 
 /* ---- routing ---- */
 
+/* The site's limits, or without a site those of the whole. */
+static void
+session_take_limits(struct session *s)
+{
+	struct exchange *ex = &s->ex;
+	const struct config_limits *limits =
+	    ex->site != NULL ? &ex->site->limits : ex->limits;
+	uint32_t count_max = limits->keepalive_requests;
+
+	ex->limits = limits;
+	rate_meter_init(&s->rate_in, limits->min_rate, limits->min_rate_grace);
+	rate_meter_init(&s->rate_out, limits->min_rate, limits->min_rate_grace);
+	if (count_max != 0 && s->conn->request_count >= count_max)
+		s->keep = false;
+}
+
+/* As it would be written again: never longer than it came. */
+static size_t
+request_line_bytes(const struct http_head *head)
+{
+	size_t method = head->method_name.length != 0
+	    ? head->method_name.length
+	    : http_method_text((enum http_method)head->method).length;
+
+	return method + head->target.length + sizeof("  HTTP/1.1") - 1;
+}
+
 static int
 session_find_site(struct session *s)
 {
@@ -153,13 +180,18 @@ session_find_site(struct session *s)
 	const struct deployment *d = s->deployment;
 	int i = d->listener_of[s->conn->listener->id];
 
+	if (i >= 0) {
+		ex->listener = &d->snapshot->listeners[i];
+		ex->site =
+		    router_site(&d->router, (unsigned)i, ex->request.host);
+	}
+	session_take_limits(s);
 	if (i < 0)
 		return E_DRAINING; /* its listener has gone */
-	ex->listener = &d->snapshot->listeners[i];
-	ex->site = router_site(&d->router, (unsigned)i, ex->request.host);
 	if (ex->site == NULL)
 		return E_NO_SITE;
-	ex->limits = &ex->site->limits;
+	if (request_line_bytes(&ex->request) > ex->limits->request_line)
+		return E_H1_LINE_TOO_LONG;
 	if (s->head_length > ex->limits->header_bytes)
 		return E_H1_HEAD_TOO_LARGE;
 	if (ex->request.field_count > ex->limits->header_count)
@@ -241,10 +273,6 @@ session_dispatch(struct session *s)
 	r = session_find_route(s);
 	if (r < 0)
 		return r;
-	rate_meter_init(
-	    &s->rate_in, ex->limits->min_rate, ex->limits->min_rate_grace);
-	rate_meter_init(
-	    &s->rate_out, ex->limits->min_rate, ex->limits->min_rate_grace);
 	feature = feature_of(ex->route->action);
 	if (never(feature == NULL))
 		return -ENOSYS;
@@ -294,15 +322,12 @@ static void
 session_serve(struct session *s)
 {
 	struct exchange *ex = &s->ex;
-	uint32_t limit;
 
 	counters_here->requests++;
 	counters_here->requests_in_flight++;
 	ex->timeline.head_received = runtime_now();
 	s->conn->request_count++;
-	limit = ex->limits->keepalive_requests;
-	if (!ex->request.keep_alive || conn_leaving(s->conn) ||
-	    (limit != 0 && s->conn->request_count >= limit))
+	if (!ex->request.keep_alive || conn_leaving(s->conn))
 		s->keep = false;
 	h1_body_begin(s);
 	session_settle(s, session_dispatch(s));

@@ -86,7 +86,7 @@ void h1_body_begin(struct session *s);
 SUSPENDS
 int h1_recv_body(struct exchange *ex, struct bytes *ret);
 SUSPENDS
-ssize_t h1_recv_splice(struct exchange *ex, struct io_fd *to);
+ssize_t h1_recv_splice(struct exchange *ex, struct io_fd *to, instant deadline);
 /* Read and drop what is left of the body, up to SESSION_DISCARD_BYTES.
  * Returns whether it has ended. */
 SUSPENDS

@@ -68,7 +68,7 @@ reverse_hash(struct exchange *ex, const struct config_pool *pool)
 
 /* ---- the client goes away ---- */
 
-static void
+void
 reverse_client_gone(void *arg)
 {
 	struct reverse *rv = arg;
@@ -99,6 +99,15 @@ reverse_may_repeat(const struct reverse *rv, int error)
 	return http_method_idempotent(ex->request.method) && rv->body_whole;
 }
 
+/* Whether @error tells something about the server: a lack of memory of ours
+ * does not, nor a kept connection that it closed, as it may at any time. */
+static bool
+reverse_is_evidence(int error)
+{
+	return error == E_UPSTREAM_CLOSED || error == E_UPSTREAM_BROKEN ||
+	    error == E_UPSTREAM_TIMEOUT || error == E_UPSTREAM_TRUNCATED;
+}
+
 /* One attempt, to the answer's head. The connection is ours afterwards only
  * on success. */
 static int
@@ -126,8 +135,7 @@ reverse_attempt(struct reverse *rv)
 	if (r >= 0)
 		return 0;
 	(void)reverse_upload_end(rv);
-	if (r != E_STALE && r != E_CLIENT_GONE && !ex->client_gone &&
-	    error_fault(r) != FAULT_PEER && r != -ECANCELED)
+	if (reverse_is_evidence(r) && !ex->client_gone)
 		upstream_failed(attempt, r);
 	upstream_release(attempt, false);
 	return r;
@@ -164,12 +172,12 @@ reverse_attempts(struct reverse *rv)
 /* ---- the exchange ---- */
 
 static void
-reverse_count(struct reverse *rv)
+reverse_count(struct reverse *rv, unsigned status)
 {
 	struct exchange *ex = rv->ex;
 	struct server_counters *c =
 	    &shared->servers[worker_self()][rv->attempt.slot];
-	unsigned class = ex->response.status / 100;
+	unsigned class = status / 100;
 
 	c->responses[class < 6 ? class : 0]++;
 	c->bytes_in += ex->bytes_out;
@@ -183,16 +191,18 @@ reverse_count(struct reverse *rv)
 static int
 reverse_answer(struct reverse *rv)
 {
+	/* The head's memory is used again for the trailers. */
+	unsigned status = rv->ex->response.status;
 	bool whole;
 	int r, sent;
 
 	upstream_succeeded(&rv->attempt);
-	if (rv->ex->response.status == 101)
+	if (status == 101)
 		r = reverse_tunnel(rv);
 	else
 		r = reverse_relay(rv);
 	sent = reverse_upload_end(rv);
-	reverse_count(rv);
+	reverse_count(rv, status);
 	/* Reuse needs both directions whole; the client cares only for r. */
 	whole =
 	    r >= 0 && sent == 0 && rv->ended && rv->at == rv->end && rv->keep;

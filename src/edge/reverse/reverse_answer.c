@@ -196,6 +196,20 @@ answer_refill(struct reverse *rv)
 	return n > 0 ? 1 : n == 0 ? 0 : answer_error(rv, n, true);
 }
 
+/* The server is waited for by itself, with its own patience: the client
+ * answers for the time of the splice. */
+static ssize_t
+answer_splice(struct reverse *rv)
+{
+	struct io_fd *io = &rv->attempt.conn->io;
+	int r = io_wait(io, IO_IN, answer_body_deadline(rv));
+
+	if (r < 0)
+		return answer_error(rv, r, true);
+	return rv->ex->ops->send_splice(
+	    rv->ex, io, (size_t)min_of(rv->left, (uint64_t)1 << 30));
+}
+
 static int
 answer_relay_length(struct reverse *rv)
 {
@@ -207,8 +221,7 @@ answer_relay_length(struct reverse *rv)
 	while (r >= 0 && rv->left > 0) {
 		moved = -EOPNOTSUPP;
 		if (rv->at == rv->end && rv->left >= ANSWER_SPLICE_BYTES)
-			moved = ex->ops->send_splice(ex, &rv->attempt.conn->io,
-			    (size_t)min_of(rv->left, (uint64_t)1 << 30));
+			moved = answer_splice(rv);
 		if (moved > 0) {
 			rv->left -= (uint64_t)moved;
 			continue;

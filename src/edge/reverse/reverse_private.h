@@ -41,6 +41,9 @@ struct reverse {
 	instant answer_deadline;
 };
 
+/* reverse.c: exchange_ops.watch_client's call, with the struct reverse */
+void reverse_client_gone(void *reverse);
+
 /* reverse_request.c */
 MUST_CHECK
 int reverse_request_rewrite(struct reverse *rv);

@@ -244,7 +244,8 @@ upload_step(struct reverse *rv)
 	int r;
 
 	if (ex->request.framing == HTTP_BODY_LENGTH)
-		n = ex->ops->recv_splice(ex, &rv->attempt.conn->io);
+		n = ex->ops->recv_splice(
+		    ex, &rv->attempt.conn->io, upload_deadline(rv));
 	if (n != 0)
 		return n > 0 ? 1 : (int)n;
 	r = ex->ops->recv_body(ex, &data);
@@ -268,6 +269,9 @@ upload_task(void *arg)
 	if (r == 0)
 		r = upload_end(rv);
 	rv->upload_error = r;
+	/* From here on the client is waited for by nobody. */
+	if (r == 0 && rv->ex->timeline.answer_head.ns == 0)
+		rv->ex->ops->watch_client(rv->ex, reverse_client_gone, rv);
 	if (r == 0 || r == -EPIPE || r == -ECANCELED)
 		return r;
 	/* The client's fault: no answer is worth waiting for. */

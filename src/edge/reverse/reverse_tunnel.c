@@ -82,6 +82,18 @@ tunnel_side_run(void *arg)
 	}
 }
 
+/* A side that fails ends the other one, too: nobody could pass its end on. */
+static int
+tunnel_up_task(void *arg)
+{
+	struct tunnel_side *up = arg;
+	int r = tunnel_side_run(up);
+
+	if (r < 0)
+		io_close(up->to);
+	return r;
+}
+
 static int
 tunnel_run(struct reverse *rv, struct io_fd *client, struct bytes early)
 {
@@ -104,7 +116,7 @@ tunnel_run(struct reverse *rv, struct io_fd *client, struct bytes early)
 	if (r < 0)
 		return r;
 	scope_init(&scope, ex->deadline);
-	r = task_start(&scope, "tunnel", tunnel_side_run, &up);
+	r = task_start(&scope, "tunnel", tunnel_up_task, &up);
 	if (r >= 0)
 		r = tunnel_side_run(&down);
 	/* A side that ended well lets the other one end by itself. */
