@@ -61,7 +61,8 @@ struct pool_worker {
 	unsigned up_count, full_count, tried_count;
 	struct timer look; /* armed while somebody waits */
 	struct inbox_item wake;
-	_Atomic bool wake_posted;
+	_Atomic uint32_t wakes; /* told by others, not yet passed on */
+	unsigned turn;
 };
 
 struct upstream_pool {
@@ -135,7 +136,7 @@ upstream_pool_free(struct upstream_pool *pool)
 		struct pool_worker *pw = pool->workers[i];
 
 		must(pw == NULL || pw->servers == NULL);
-		must(pw == NULL || !atomic_load(&pw->wake_posted));
+		must(pw == NULL || atomic_load(&pw->wakes) == 0);
 		free(pw);
 	}
 	free(pool->slots);
@@ -466,7 +467,8 @@ pool_take(struct pool_worker *pw, struct upstream_attempt *attempt,
 
 /* ---- the queue ---- */
 
-static void
+/* The first of the line that was not woken yet; false: there is none. */
+static bool
 pool_wake_first(struct pool_worker *pw)
 {
 	list_each (node, &pw->queue) {
@@ -477,17 +479,44 @@ pool_wake_first(struct pool_worker *pw)
 			continue;
 		waiter->woken = true;
 		task_wake(waiter->task);
-		return;
+		return true;
 	}
+	return false;
 }
 
+/* Tell another worker that has a line; false: none has. */
+static bool
+pool_wake_other(struct upstream_pool *pool)
+{
+	unsigned self = worker_self();
+	unsigned workers = runtime_worker_count();
+
+	for (unsigned n = 1; n < workers; n++) {
+		unsigned w = (self + n) % workers;
+
+		if (atomic_load(&pool->waiting[w]) == 0)
+			continue;
+		/* Its waiters keep the worker's share alive: it leaves the
+		 * pool only after the last of them has gone. */
+		if (atomic_fetch_add(&pool->workers[w]->wakes, 1) == 0)
+			worker_post(w, &pool->workers[w]->wake);
+		return true;
+	}
+	return false;
+}
+
+/* As many places as were announced; those that nobody here waits for any more
+ * go on to the next worker. */
 static void
 pool_wake_run(struct inbox_item *item)
 {
 	struct pool_worker *pw = container_of(item, struct pool_worker, wake);
+	uint32_t count = atomic_exchange(&pw->wakes, 0);
 
-	atomic_store(&pw->wake_posted, false);
-	pool_wake_first(pw);
+	while (count-- > 0) {
+		if (!pool_wake_first(pw) && !pool_wake_other(pw->pool))
+			return;
+	}
 }
 
 static void
@@ -497,33 +526,25 @@ pool_look(struct timer *timer)
 
 	if (pw->queue_length == 0)
 		return;
-	pool_wake_first(pw);
+	(void)pool_wake_first(pw);
 	timer_start(timer, instant_after(runtime_now(), POOL_LOOK));
 }
 
-/* A place became free: the first in this worker's line has it, or else one
- * of another worker's. */
+/* A place became free: the first in this worker's line has it, or else one of
+ * another worker's; and each second place the other way about, since a line
+ * that never empties would keep them all. */
 static void
 pool_wake_one(struct upstream_pool *pool)
 {
-	unsigned self = worker_self();
-	unsigned workers = runtime_worker_count();
+	struct pool_worker *here = pool->workers[worker_self()];
+	bool others_first = here != NULL && (here->turn++ & 1) != 0;
 
-	if (pool->workers[self] != NULL && pool->workers[self]->queue_length) {
-		pool_wake_first(pool->workers[self]);
+	if (others_first && pool_wake_other(pool))
 		return;
-	}
-	for (unsigned n = 1; n < workers; n++) {
-		unsigned w = (self + n) % workers;
-
-		if (atomic_load(&pool->waiting[w]) == 0)
-			continue;
-		/* Its waiters keep the worker's share alive: it leaves the
-		 * pool only after the last of them has gone. */
-		if (!atomic_exchange(&pool->workers[w]->wake_posted, true))
-			worker_post(w, &pool->workers[w]->wake);
+	if (here != NULL && pool_wake_first(here))
 		return;
-	}
+	if (!others_first)
+		(void)pool_wake_other(pool);
 }
 
 static int
@@ -597,7 +618,7 @@ pool_choose_queued(
 	/* A place may have become free before the line was joined, or be free
 	 * while those in front do not know. */
 	if (pw->queue_length == 1 || pw->up_count > pw->full_count)
-		pool_wake_first(pw);
+		(void)pool_wake_first(pw);
 	do {
 		r = pool_queue_wait(pw, &waiter, attempt, deadline);
 		if (r < 0)
@@ -612,7 +633,7 @@ pool_choose_queued(
 	if (r < 0 && waiter.woken)
 		pool_wake_one(pw->pool);
 	else if (r >= 0 && pool_has_room(pw, (unsigned)i))
-		pool_wake_first(pw);
+		(void)pool_wake_first(pw);
 	if (r == E_QUEUE_TIMEOUT)
 		counters_here->queue_rejected++;
 	return r < 0 ? r : i;
@@ -679,7 +700,13 @@ attempt_connect(
 	    instant_after(runtime_now(), pw->pool->options.connect_timeout));
 	r = upstream_server_connect(
 	    server, end, &attempt->dialing, &attempt->conn, &attempt->os_error);
-	if (r < 0 && attempt->abandoned)
+	if (r == 0 && attempt->abandoned) {
+		/* While the name was looked up. */
+		upstream_conn_close(attempt->conn);
+		attempt->conn = NULL;
+		upstream_server_unref(server, false);
+	}
+	if (attempt->abandoned)
 		r = E_CLIENT_GONE;
 	if (r == -ETIMEDOUT)
 		r = E_CONNECT_TIMEOUT;

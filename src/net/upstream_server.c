@@ -91,14 +91,16 @@ upstream_server_take_idle(struct upstream_server *server, bool careful)
 		struct upstream_conn *conn =
 		    container_of(server->idle.next, struct upstream_conn, node);
 		char byte;
+		bool look = careful || (conn->io.ready & IO_IN) != 0;
 
 		list_remove(&conn->node);
 		server->idle_count--;
 		counters_here->upstream_idle--;
 		conn->io.on_ready = NULL;
-		/* Its closing may have arrived without our having looked. */
+		/* Its closing, or an answer that nobody asked for, may have
+		 * arrived without our having looked. */
 		if ((conn->io.ready & IO_HUP) != 0 ||
-		    (careful && io_peek(&conn->io, &byte, 1) != -EAGAIN)) {
+		    (look && io_peek(&conn->io, &byte, 1) != -EAGAIN)) {
 			counters_here->upstream_stale++;
 			upstream_conn_close(conn);
 			continue;
