@@ -233,7 +233,7 @@ test_pools(void **state)
 	assert_text(a->balance, "hash_ring");
 	assert_int_equal(a->hash_on, HASH_COOKIE);
 	assert_text(a->hash_name, "sid");
-	assert_int_equal(a->hash_bound_percent, 125);
+	assert_int_equal(a->hash_bound_percent, 0);
 	assert_int_equal(a->health.kind, CHECK_HTTP);
 	assert_text(a->health.path, "/up");
 	assert_int_equal(a->health.status_min, 200);

@@ -220,7 +220,7 @@ struct config_pool {
 	struct bytes balance; /* name of a policy (policy/balance.h) */
 	enum config_hash_on hash_on;
 	struct bytes hash_name; /* header or cookie */
-	uint32_t hash_bound_percent; /* 125; 0: unbounded */
+	uint32_t hash_bound_percent; /* 0: unbounded */
 	struct config_server *servers;
 	unsigned server_count;
 	uint32_t queue_max; /* requests waiting, per worker; 1000 */

@@ -186,9 +186,10 @@ static const struct key hash_keys[] = {
 		   "query (`uri`), the path, a header field or a cookie.",
     },
     KEY(struct config_pool, hash_bound_percent, "bound",
-	SHAPE_PERCENT_OF(0, 1000), "125%",
+	SHAPE_PERCENT_OF(0, 1000), "0",
 	"A server with more than this share of the average load passes "
-	"requests on. 0: no bound; else at least 100%."),
+	"requests on, also those of clients it has served before. 0: no bound; "
+	"else at least 100%, 125% for example."),
 };
 static const struct table table_hash = {
     .name = "hash",

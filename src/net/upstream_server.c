@@ -296,16 +296,27 @@ server_refresh(struct upstream_server *server)
 
 /* ---- connecting ---- */
 
+/* One address after the other, beginning with another one each time, until
+ * one takes the connection. */
 static int
 server_dial(struct upstream_server *server, struct upstream_conn *conn,
     instant deadline, int *ret_os_error)
 {
-	unsigned i = server->address_next++ % server->address_count;
-	struct sockaddr_storage address = server->addresses[i];
+	unsigned left = server->address_count;
+	int r;
 
-	return dial(&conn->io, (struct sockaddr *)&address,
-	    server->address_lengths[i], &(struct dial_options){0}, deadline,
-	    ret_os_error);
+	do {
+		unsigned i = server->address_next++ % server->address_count;
+		/* A refresh may change them while this one is dialled. */
+		struct sockaddr_storage address = server->addresses[i];
+
+		r = dial(&conn->io, (struct sockaddr *)&address,
+		    server->address_lengths[i], &(struct dial_options){0},
+		    deadline, ret_os_error);
+		/* -EBADF: closed under the call, the client has gone. */
+	} while (r == E_CONNECT_FAILED && *ret_os_error != EBADF &&
+	    --left > 0);
+	return r;
 }
 
 int
