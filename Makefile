@@ -3,42 +3,42 @@ BUILD ?= build
 PY ?= /usr/bin/python3
 MESON ?= meson
 
-.PHONY: all run test check check-all bench fmt install clean setup-build setup-test fuzz tidy
+.PHONY: all run test check check-all bench fmt install clean fuzz tidy
+# Ninja is the one that works in parallel: packages first, then Meson.
+.NOTPARALLEL:
 
-all: setup-build $(BUILD)/build.ninja
+all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
-setup-build:
-	@tools/install-packages build
-setup-test: setup-build
-	@tools/install-packages test
+setup-%:
+	@tools/install-packages $(subst +, ,$*)
 
-$(BUILD)/build.ninja:
-	$(MESON) setup $(BUILD)
+# What Meson finds depends on what is installed: it looks again after that.
+$(BUILD)/build.ninja: $(wildcard /var/lib/dpkg/status) | setup-build
+	$(MESON) setup $(if $(wildcard $@),--reconfigure) $(BUILD)
 
-run: all
+run: setup-build+run all
 	@$(PY) tools/demo --weir $(BUILD)/weir
 
-test: setup-test $(BUILD)/build.ninja
+test: setup-build+check+test $(BUILD)/build.ninja
 	@$(PY) tools/run-tests --build $(BUILD)
 
-check: $(BUILD)/build.ninja
+check: setup-build+check $(BUILD)/build.ninja
 	@$(PY) tools/run-tests --build $(BUILD) --quick
 
-check-all: setup-test
-	@$(PY) tools/run-tests --all
+check-all: setup-build+check+test $(BUILD)/build.ninja
+	@$(PY) tools/run-tests --build $(BUILD) --all
 
-bench: all
-	@tools/install-packages test bench
+bench: setup-build+test+bench all
 	@$(PY) bench/run
 
-fuzz: setup-test
+fuzz: setup-build+fuzz
 	@$(PY) tools/run-fuzz $(if $(T),--target $(T)) --seconds $(or $(SECONDS),60)
 
 tidy:
 	@$(PY) tools/tidy
 
-fmt:
+fmt: setup-fmt
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 install: all
