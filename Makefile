@@ -42,7 +42,9 @@ fmt: setup-fmt
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 install: all
-	$(MESON) install -C $(BUILD)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" = 0 ] || echo "not root: sudo make install, or DESTDIR=FOLDER" >&2
+	$(MESON) install --no-rebuild -C $(BUILD)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
 	rm -rf $(BUILD) build-*
