@@ -136,8 +136,9 @@ def test_any_allocation_of_the_first_request_of_a_worker_may_fail(name):
                 live.append(settled(failing))
             if not failed:
                 break
-        assert n > 5
-        assert max(live) <= live[-1] + 2, live
+        assert n > 3
+        # A refused head is lingered on, with a buffer that is then in stock.
+        assert max(live) <= live[-1] + (name == "head beyond a buffer"), live
 
 
 def settled(failing):
