@@ -40,28 +40,52 @@ h1_send_gone(struct session *s, ssize_t error)
 	return E_CLIENT_GONE;
 }
 
+static int
+h1_send_too_slow(struct session *s, uint64_t *counter)
+{
+	++*counter;
+	s->keep = false;
+	s->ex.client_gone = true;
+	return E_TOO_SLOW;
+}
+
+/*
+ * What the client has taken since a send timed out before. A socket tells of
+ * room only when a third of its buffer is free, which is megabytes, and takes
+ * a slow client longer than its patience: so the kernel is asked. The first
+ * time nothing is known to compare with, and that is to the client's good.
+ */
+static uint64_t
+h1_client_took(struct session *s)
+{
+	int before = s->out_queued;
+	int now = socket_queued(s->conn->io.fd);
+
+	s->out_queued = now;
+	if (before < 0 || now < 0)
+		return now < 0 ? 0 : UINT64_MAX;
+	return now < before ? (uint64_t)(before - now) : 0;
+}
+
 /* After a send that moved @sent bytes: is the client fast enough? */
 static int
 h1_send_account(struct session *s, instant began, size_t sent, ssize_t result)
 {
 	duration waited = instant_since(runtime_now(), began);
+	uint64_t took = sent;
 
 	counters_here->bytes_sent += sent;
-	if (!rate_meter_add(&s->rate_out, sent, waited)) {
-		counters_here->timeouts_rate++;
-		s->keep = false;
-		s->ex.client_gone = true;
-		return E_TOO_SLOW;
-	}
+	if (sent != 0)
+		s->out_queued = -1;
+	else if (result == -ETIMEDOUT)
+		took = h1_client_took(s);
+	if (!rate_meter_add(&s->rate_out, took, waited))
+		return h1_send_too_slow(s, &counters_here->timeouts_rate);
 	/* A time-out within which something moved is only a slow client. */
-	if (result == -ETIMEDOUT && sent != 0)
-		return 0;
-	if (result == -ETIMEDOUT) {
-		counters_here->timeouts_send++;
-		s->keep = false;
-		s->ex.client_gone = true;
-		return E_TOO_SLOW;
-	}
+	if (result == -ETIMEDOUT)
+		return took != 0
+		    ? 0
+		    : h1_send_too_slow(s, &counters_here->timeouts_send);
 	return result < 0 ? h1_send_gone(s, result) : 0;
 }
 
@@ -390,8 +414,9 @@ h1_send_splice(struct exchange *ex, struct io_fd *from, size_t length)
 	if (n == -EMFILE || n == -ENFILE || n == -ENOMEM)
 		return -EOPNOTSUPP; /* no pipe: through memory then */
 	if (n < 0 && client_failed)
-		return n == -ETIMEDOUT ? h1_send_account(s, began, 0, n)
-				       : h1_send_gone(s, n);
+		return n == -ETIMEDOUT
+		    ? h1_send_too_slow(s, &counters_here->timeouts_send)
+		    : h1_send_gone(s, n);
 	if (n < 0)
 		return n == -ECANCELED ? n : -EPIPE;
 	s->out_left -= (uint64_t)n;

@@ -108,6 +108,7 @@ session_exchange_init(struct session *s)
 	deployment_use(d);
 	s->keep = true;
 	s->continue_due = false;
+	s->out_queued = -1;
 	s->body_left = 0;
 	s->body_max = 0;
 	ex->ops = &h1_exchange_ops;

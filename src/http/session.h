@@ -58,6 +58,7 @@ struct session {
 	duration idle_timeout; /* of the site it was for */
 
 	struct rate_meter rate_in, rate_out;
+	int out_queued; /* see h1_client_took(); -1: not asked */
 	instant send_end; /* of the send in progress */
 	void (*gone)(void *arg);
 	void *gone_arg;

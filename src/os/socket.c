@@ -1,8 +1,10 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -44,6 +46,14 @@ socket_cork(int fd, bool on)
 {
 	/* A socket that has no such thing sends as before. */
 	(void)!socket_set(fd, IPPROTO_TCP, TCP_CORK, on);
+}
+
+int
+socket_queued(int fd)
+{
+	int bytes;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
 }
 
 int

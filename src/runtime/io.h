@@ -142,7 +142,8 @@ SUSPENDS MUST_CHECK ssize_t io_sendfile(struct io_fd *io, int file,
  * never lost while both ends live: they are in @out before it returns. When
  * it fails with bytes under way (an error of @out, a deadline or a cancel
  * while @out would not take them) *@ret_out_failed is true, and what @out
- * carries has a hole: it can only be closed.
+ * carries has a hole: it can only be closed. Once bytes are under way, @out has
+ * as long again while its peer goes on taking some, 16 times as long in all.
  */
 SUSPENDS MUST_CHECK ssize_t io_splice(struct io_fd *in, struct io_fd *out,
     size_t length, bool *ret_out_failed, instant deadline);

@@ -238,6 +238,61 @@ pools: {{origin: {{servers: ["{origin}"], response_timeout: 20s}}}}
         assert len(get(edged.edge.port).body) == 2 * half
 
 
+SLOW = """
+limits: {{send_timeout: 1s, min_rate_grace: 1s}}
+sites:
+  - listen: ["127.0.0.1:{port}"]
+    routes:
+      - {{path: /files/, files: {folder}}}
+      - {{path: /, reverse: origin}}
+pools: {{origin: {{servers: ["{origin}"]}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def slow():
+    length = 32 << 20
+
+    def serve(conversation):
+        if conversation.head().target.startswith("/spliced"):
+            conversation.send(answer(b"x" * length))
+            return
+        conversation.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(length >> 16):
+            conversation.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        conversation.send("0\r\n\r\n")
+
+    with Edged(SLOW) as edged:
+        edged.origin.serve = serve
+        (edged.edge.folder / "large").write_bytes(b"x" * length)
+        yield edged
+
+
+def narrow(edge, path):
+    """A client whose kernel takes little ahead, and its request sent."""
+    c = Client(edge.port, rcvbuf=4096)
+    c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 4096)
+    return c.send(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize("path", ["/spliced", "/chunked", "/files/large"])
+def test_a_slow_but_steady_reader_is_not_cut(slow, path):
+    """Of the megabytes that the kernel keeps for it, a third must go before
+    the socket tells of room: longer than send_timeout."""
+    with narrow(slow.edge, path) as c:
+        end = time.time() + 6
+        while time.time() < end:
+            assert c.socket.recv(4096)
+            time.sleep(0.1)
+        assert f"path={path}" not in slow.edge.access_log()  # still under way
+
+
+@pytest.mark.parametrize("path", ["/spliced?", "/chunked?", "/files/large?"])
+def test_a_reader_that_stops_is_cut(slow, path):
+    with narrow(slow.edge, path):
+        eventually(lambda: f"path={path}" in slow.edge.access_log(), 8, "an end")
+
+
 def test_drain_tells_clients_in_flight_to_close(edged):
     arrived, go = threading.Event(), threading.Event()
 
