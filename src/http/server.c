@@ -118,7 +118,7 @@ server_listener_id(struct bytes address)
 }
 
 static void
-server_fds_close(int *fds, unsigned count)
+server_fds_close(const int *fds, unsigned count)
 {
 	for (unsigned i = 0; fds != NULL && i < count; i++) {
 		if (fds[i] >= 0)
@@ -194,7 +194,7 @@ server_prepare(struct snapshot *snapshot_take, const int *fds, unsigned threads,
 	else
 		r = server_prepare_parts(snapshot_take, &deployment, why);
 	if (r < 0) {
-		server_fds_close(copy, count);
+		server_fds_close(fds, count);
 		free(copy);
 		return r;
 	}

@@ -1,13 +1,15 @@
 """Corners of the data plane: what a message is owed at its edges, and what
 happens when somebody leaves in the middle."""
 
+import os
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from support.edge import Edge, eventually
+from support.edge import Edge, eventually, proc_status
 from support.raw import Client, Closed, Origin, answer, get
 
 CONFIG = """
@@ -291,6 +293,40 @@ def test_a_slow_but_steady_reader_is_not_cut(slow, path):
 def test_a_reader_that_stops_is_cut(slow, path):
     with narrow(slow.edge, path):
         eventually(lambda: f"path={path}" in slow.edge.access_log(), 8, "an end")
+
+
+def limit_descriptors(pid, count):
+    """As the user that it runs as: only that one may, without privilege."""
+    status = proc_status(pid)
+    subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={count}:"], user=int(status["Uid"].split()[0]),
+                   group=int(status["Gid"].split()[0]), check=True)
+
+
+def test_without_a_pipe_bodies_go_through_memory():
+    """No descriptor is left for what a splice needs."""
+    length, got = 8 << 20, []
+
+    def serve(conversation):
+        conversation.head()
+        got.append(len(conversation.exactly(length)))
+        conversation.send(answer(b"y" * length))
+
+    with Edged("""
+runtime: {{threads: 1}}
+sites: [{{listen: ["127.0.0.1:{port}"], routes: [{{path: /, reverse: origin}}]}}]
+pools: {{origin: {{servers: ["{origin}"]}}}}
+""") as edged:
+        edged.origin.serve = serve
+        worker = edged.edge.role("worker")
+        with Client(edged.edge.port) as c:
+            c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length + b"x")
+            eventually(lambda: edged.origin.connections == 1)
+            time.sleep(0.1)
+            lowest = next(n for n in range(4096) if not os.path.lexists(f"/proc/{worker}/fd/{n}"))
+            limit_descriptors(worker, lowest)
+            c.send(b"x" * (length - 1))
+            assert len(c.read().body) == length
+        assert got == [length]
 
 
 def test_drain_tells_clients_in_flight_to_close(edged):
