@@ -16,19 +16,19 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define WEIR_API        __attribute__((visibility("default")))
-#define WEIR_MUST_CHECK __attribute__((warn_unused_result))
+#	define WEIR_API        __attribute__((visibility("default")))
+#	define WEIR_MUST_CHECK __attribute__((warn_unused_result))
 #else
-#define WEIR_API
-#define WEIR_MUST_CHECK
+#	define WEIR_API
+#	define WEIR_MUST_CHECK
 #endif
 
 #ifdef __cplusplus
-#define WEIR_BEGIN extern "C" {
-#define WEIR_END }
+#	define WEIR_BEGIN extern "C" {
+#	define WEIR_END   }
 #else
-#define WEIR_BEGIN
-#define WEIR_END
+#	define WEIR_BEGIN
+#	define WEIR_END
 #endif
 
 #endif

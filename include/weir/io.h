@@ -55,8 +55,8 @@ WEIR_API WEIR_MUST_CHECK ssize_t weir_recv(
     struct weir_io *io, void *into, size_t length, weir_time deadline);
 /* All of it. Returns @length or -errno; *@ret_sent (may be NULL) says how much
  * was sent in any case. */
-WEIR_API WEIR_MUST_CHECK ssize_t weir_send(struct weir_io *io,
-    const void *from, size_t length, size_t *ret_sent, weir_time deadline);
+WEIR_API WEIR_MUST_CHECK ssize_t weir_send(struct weir_io *io, const void *from,
+    size_t length, size_t *ret_sent, weir_time deadline);
 /* All of it; @iov is modified. @flags: 0 or MSG_MORE. */
 WEIR_API WEIR_MUST_CHECK ssize_t weir_sendv(struct weir_io *io,
     struct iovec *iov, int count, int flags, size_t *ret_sent,
@@ -67,8 +67,8 @@ WEIR_API WEIR_MUST_CHECK ssize_t weir_read(
 WEIR_API WEIR_MUST_CHECK ssize_t weir_write(
     struct weir_io *io, const void *from, size_t length, weir_time deadline);
 /* One message with its ancillary data. */
-WEIR_API WEIR_MUST_CHECK ssize_t weir_recvmsg(struct weir_io *io,
-    struct msghdr *message, int flags, weir_time deadline);
+WEIR_API WEIR_MUST_CHECK ssize_t weir_recvmsg(
+    struct weir_io *io, struct msghdr *message, int flags, weir_time deadline);
 WEIR_API WEIR_MUST_CHECK ssize_t weir_sendmsg(struct weir_io *io,
     const struct msghdr *message, int flags, weir_time deadline);
 
@@ -92,8 +92,8 @@ WEIR_API WEIR_MUST_CHECK ssize_t weir_splice(struct weir_io *in,
     struct weir_io *out, size_t length, bool *ret_out_failed,
     weir_time deadline);
 /* Wait for WEIR_IN, WEIR_OUT. Returns the ready ones (and WEIR_HUP). */
-WEIR_API WEIR_MUST_CHECK int weir_wait(
-    struct weir_io *io, unsigned events, weir_time deadline);
+WEIR_API WEIR_MUST_CHECK int
+weir_wait(struct weir_io *io, unsigned events, weir_time deadline);
 
 WEIR_END
 

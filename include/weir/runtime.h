@@ -27,8 +27,8 @@ struct weir_options {
  * Returns what root returned, or -errno when it could not start (-EBUSY: one
  * is running; -EINVAL: an option).
  */
-WEIR_API int weir_run(
-    const struct weir_options *options, weir_task_fn root, void *arg);
+WEIR_API int
+weir_run(const struct weir_options *options, weir_task_fn root, void *arg);
 
 WEIR_API unsigned weir_worker_count(void);
 /* The index of the calling worker. */

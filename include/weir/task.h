@@ -79,8 +79,8 @@ struct weir_event {
 WEIR_API void weir_event_init(struct weir_event *event);
 WEIR_API void weir_event_set(struct weir_event *event);
 /* Suspends. Returns 0, -ETIMEDOUT, or why the task was stopped. */
-WEIR_API WEIR_MUST_CHECK int weir_event_wait(
-    struct weir_event *event, weir_time deadline);
+WEIR_API WEIR_MUST_CHECK int
+weir_event_wait(struct weir_event *event, weir_time deadline);
 
 WEIR_END
 

@@ -13,8 +13,8 @@ WEIR_BEGIN
 
 typedef int64_t weir_time;
 
-#define WEIR_NEVER INT64_MAX /* wait as long as it takes */
-#define WEIR_PAST  INT64_MIN /* try once, do not wait */
+#define WEIR_NEVER       INT64_MAX /* wait as long as it takes */
+#define WEIR_PAST        INT64_MIN /* try once, do not wait */
 
 #define WEIR_MICROSECOND INT64_C(1000)
 #define WEIR_MILLISECOND INT64_C(1000000)

@@ -10,8 +10,8 @@ struct arena_block {
 };
 
 void
-arena_init(struct arena *arena, void *first, size_t first_bytes,
-    size_t limit_bytes)
+arena_init(
+    struct arena *arena, void *first, size_t first_bytes, size_t limit_bytes)
 {
 	*arena = (struct arena){
 	    .at = first,
@@ -31,8 +31,7 @@ arena_reset(struct arena *arena)
 		arena->blocks = block->next;
 		free(block);
 	}
-	arena_init(
-	    arena, arena->first, arena->first_bytes, arena->limit_bytes);
+	arena_init(arena, arena->first, arena->first_bytes, arena->limit_bytes);
 }
 
 static bool

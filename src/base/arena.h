@@ -21,8 +21,8 @@ struct arena {
 };
 
 /* @first may be NULL. */
-void arena_init(struct arena *arena, void *first, size_t first_bytes,
-    size_t limit_bytes);
+void arena_init(
+    struct arena *arena, void *first, size_t first_bytes, size_t limit_bytes);
 /* Frees every block but the first. */
 void arena_reset(struct arena *arena);
 /* 16-byte aligned, not zeroed; NULL when out of memory or over the limit. */

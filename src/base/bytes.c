@@ -128,8 +128,8 @@ append_format(struct appender *a, const char *format, ...)
 	if (a->overflowed)
 		return;
 	va_start(args, format);
-	length = vsnprintf(
-	    a->at + a->length, a->capacity - a->length, format, args);
+	length =
+	    vsnprintf(a->at + a->length, a->capacity - a->length, format, args);
 	va_end(args);
 	/* vsnprintf needs a byte for its NUL; a text that only just fits
 	 * counts as not fitting. */

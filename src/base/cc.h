@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NORETURN __attribute__((noreturn))
-#define COLD __attribute__((cold, noinline))
-#define NOINLINE __attribute__((noinline))
+#define NORETURN          __attribute__((noreturn))
+#define COLD              __attribute__((cold, noinline))
+#define NOINLINE          __attribute__((noinline))
 
 /*
  * SUSPENDS marks a function that may switch to another task before it
@@ -22,12 +22,12 @@
  */
 #define SUSPENDS
 
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)      __builtin_expect(!!(x), 1)
+#define unlikely(x)    __builtin_expect(!!(x), 0)
 
 #define array_count(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member)                                        \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+	((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define min_of(a, b)                                                           \
 	({                                                                     \
@@ -56,19 +56,19 @@
 #define must(x)                                                                \
 	(likely(x) ? (void)0 : must_failed(#x, __FILE__, __LINE__, __func__))
 #ifdef WEIR_SLOW_CHECKS
-#define must_slow(x) must(x)
-#define never(x)                                                               \
-	(unlikely(x)                                                           \
-		? (must_failed("never: " #x, __FILE__, __LINE__, __func__),    \
-			true)                                                  \
-		: false)
+#	define must_slow(x) must(x)
+#	define never(x)                                                       \
+		(unlikely(x) ? (must_failed("never: " #x, __FILE__, __LINE__,  \
+				    __func__),                                 \
+				   true)                                       \
+			     : false)
 #else
-#define must_slow(x) ((void)sizeof(!(x)))
-#define never(x) (unlikely(x) ? (never_happened(), true) : false)
+#	define must_slow(x) ((void)sizeof(!(x)))
+#	define never(x)     (unlikely(x) ? (never_happened(), true) : false)
 #endif
 
-COLD NORETURN void must_failed(const char *expression, const char *file,
-    int line, const char *function);
+COLD NORETURN void must_failed(
+    const char *expression, const char *file, int line, const char *function);
 COLD void never_happened(void);
 
 /* The number of times a never() branch was taken since the program started. */

@@ -18,7 +18,7 @@ typedef struct {
 } duration;
 
 #define INSTANT_NEVER_NS INT64_MAX
-#define INSTANT_PAST_NS INT64_MIN
+#define INSTANT_PAST_NS  INT64_MIN
 
 /* A deadline that never comes: a call waits as long as it takes. */
 static inline instant

@@ -263,8 +263,8 @@ manager_role_ended(struct manager *manager, struct manager_role *role)
 	case DRAINING:
 	case STOPPING:
 		if (status != 0 && manager->state == DRAINING)
-			manager_role_end_log(role, pid, status,
-			    "what it was serving is lost");
+			manager_role_end_log(
+			    role, pid, status, "what it was serving is lost");
 		if (role->index == ROLE_WORKER && manager->state == DRAINING)
 			manager_stop_roles(manager);
 		break;

@@ -314,8 +314,7 @@ server_dial(struct upstream_server *server, struct upstream_conn *conn,
 		    server->address_lengths[i], &(struct dial_options){0},
 		    deadline, ret_os_error);
 		/* -EBADF: closed under the call, the client has gone. */
-	} while (r == E_CONNECT_FAILED && *ret_os_error != EBADF &&
-	    --left > 0);
+	} while (r == E_CONNECT_FAILED && *ret_os_error != EBADF && --left > 0);
 	return r;
 }
 

@@ -86,8 +86,8 @@ SUSPENDS int io_detach(struct io_fd *io);
  * call. It stays set, and is called at every later edge, until it is replaced;
  * a hook that starts a task to read sets it to NULL first.
  */
-void io_watch(
-    struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events));
+void
+io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events));
 
 /* Some bytes (1..length), 0 at the end of the stream, or -errno. */
 SUSPENDS MUST_CHECK ssize_t io_recv(
@@ -132,8 +132,8 @@ SUSPENDS MUST_CHECK int io_connect(struct io_fd *io,
 
 /* Bytes of the regular file @file from *@offset to @io by sendfile(2), all
  * @length of them. Returns @length; fewer when the file is shorter; -errno. */
-SUSPENDS MUST_CHECK ssize_t io_sendfile(struct io_fd *io, int file,
-    off_t *offset, size_t length, instant deadline);
+SUSPENDS MUST_CHECK ssize_t io_sendfile(
+    struct io_fd *io, int file, off_t *offset, size_t length, instant deadline);
 
 /*
  * Up to @length bytes from @in to @out through a pipe of the worker's pool,
@@ -153,5 +153,5 @@ SUSPENDS MUST_CHECK ssize_t io_splice(struct io_fd *in, struct io_fd *out,
  * them when it is hung up), or -errno. It asks the kernel, so it is true also
  * for callers that read and write with system calls of their own.
  */
-SUSPENDS MUST_CHECK int io_wait(
-    struct io_fd *io, unsigned events, instant deadline);
+SUSPENDS MUST_CHECK int
+io_wait(struct io_fd *io, unsigned events, instant deadline);

@@ -64,8 +64,8 @@ void worker_post(unsigned worker, struct inbox_item *item);
  * Any thread. Returns 0 or -ENOMEM; a start that fails there (-EAGAIN) is
  * counted and logged by nobody: use it at start-up.
  */
-MUST_CHECK int worker_start_on(
-    unsigned worker, const char *name, task_fn fn, void *arg);
+MUST_CHECK int
+worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg);
 
 /*
  * Run @fn(@arg) on a thread of the pool for blocking calls, and wait.

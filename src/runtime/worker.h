@@ -30,8 +30,8 @@
  * poll costs 0.2 us and an operation 1 to 5, so a turn is 0.3 ms at most unless
  * more than that many tasks were ready at its start. */
 #define WORKER_TURN_WORK   64
-#define WORKER_POLL_BATCH        256
-#define WORKER_INBOX_BATCH       256
+#define WORKER_POLL_BATCH  256
+#define WORKER_INBOX_BATCH 256
 
 enum task_state {
 	TASK_FREE, /* the slot is in the pool; zero, as fresh memory is */
@@ -177,8 +177,8 @@ bool inbox_run(struct worker *worker);
 bool inbox_empty(const struct worker *worker);
 
 /* runtime.c: a thread that gets no signals but those of its own mistakes. */
-MUST_CHECK int runtime_thread_new(
-    pthread_t *ret_thread, void *(*fn)(void *), void *arg);
+MUST_CHECK int
+runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
 
 /* stop.c */
 void stop_start(void);

@@ -8,8 +8,8 @@
 #include "runtime/io_backend.h"
 
 /* Claim the side of @io that @code needs. 0, -EBADF, -EBUSY. */
-MUST_CHECK int io_call_start(
-    struct io_op *op, struct io_fd *io, enum io_code code);
+MUST_CHECK int
+io_call_start(struct io_op *op, struct io_fd *io, enum io_code code);
 /* One operation: counts it, and waits. After io_close() under it: -EBADF. */
 SUSPENDS MUST_CHECK ssize_t io_call_step(
     struct io_op *op, const char *reason, instant deadline);
