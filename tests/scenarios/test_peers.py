@@ -58,7 +58,8 @@ backend b
     server s {origin}
 """
 
-BIG = os.urandom(3_000_000)
+# nginx with server-side includes loses a `<` at the very end of a file.
+BIG = os.urandom(2_999_999) + b"\n"
 TEXT = b"".join(b"line %d of a text that can be compressed\n" % i for i in range(5000))
 
 
