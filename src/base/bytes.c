@@ -26,15 +26,6 @@ bytes_equal_nocase(struct bytes a, struct bytes b)
 	return true;
 }
 
-bool
-bytes_ends_with_nocase(struct bytes a, struct bytes suffix)
-{
-	if (a.length < suffix.length)
-		return false;
-	return bytes_equal_nocase(
-	    bytes_skip(a, a.length - suffix.length), suffix);
-}
-
 struct bytes
 bytes_trim(struct bytes a)
 {

@@ -55,7 +55,6 @@ bytes_skip(struct bytes a, size_t count)
 
 /* ASCII only: bytes above 0x7f compare as they are. */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
-bool bytes_ends_with_nocase(struct bytes a, struct bytes suffix);
 
 /* Without leading and trailing space and tab (RFC 9110 OWS). */
 struct bytes bytes_trim(struct bytes a);

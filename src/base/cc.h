@@ -71,9 +71,6 @@ COLD NORETURN void must_failed(
     const char *expression, const char *file, int line, const char *function);
 COLD void never_happened(void);
 
-/* The number of times a never() branch was taken since the program started. */
-uint64_t never_count(void);
-
 /*
  * Called by must_failed() before it aborts, to add what the layers above know
  * (the task, its stack). Must be async-signal-safe; NULL for none.

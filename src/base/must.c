@@ -6,14 +6,13 @@
  */
 #include "base/cc.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-void (*must_failed_hook)(int fd);
+#include "base/counters.h"
 
-static _Atomic uint64_t never_total;
+void (*must_failed_hook)(int fd);
 
 void
 must_failed(
@@ -37,11 +36,7 @@ must_failed(
 void
 never_happened(void)
 {
-	atomic_fetch_add_explicit(&never_total, 1, memory_order_relaxed);
-}
-
-uint64_t
-never_count(void)
-{
-	return atomic_load_explicit(&never_total, memory_order_relaxed);
+	/* A thread of the pool for blocking calls counts nothing. */
+	if (counters_here != NULL)
+		counters_here->never_taken++;
 }

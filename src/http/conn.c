@@ -109,8 +109,7 @@ conn_timer_fired(struct timer *timer)
 bool
 conn_leaving(const struct conn *conn)
 {
-	return conn->closing || conn_table_here()->draining ||
-	    conn->listener->stopped;
+	return conn_table_here()->draining || conn->listener->stopped;
 }
 
 void

@@ -40,7 +40,6 @@ struct conn {
 	union conn_address peer;
 	uint32_t request_count;
 	bool idle;
-	bool closing; /* close instead of going idle */
 };
 /* 0.8 KB of ours for an idle connection is the goal; this is most of it. */
 _Static_assert(sizeof(struct conn) <= 256, "an idle connection: 256 bytes");

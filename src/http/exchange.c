@@ -125,7 +125,7 @@ exchange_end(struct exchange *ex)
 }
 
 static int
-exchange_refuse_fields(struct exchange *ex, int error, unsigned status)
+exchange_refuse_fields(struct exchange *ex, unsigned status)
 {
 	struct http_head *head = &ex->response;
 	int r;
@@ -143,7 +143,6 @@ exchange_refuse_fields(struct exchange *ex, int error, unsigned status)
 		if (value.at != NULL)
 			r = http_head_add(head, FIELD_RETRY_AFTER, value);
 	}
-	(void)error;
 	return r;
 }
 
@@ -174,6 +173,6 @@ exchange_refuse(struct exchange *ex, int error)
 		  "in a few seconds"
 		: "The service could not answer this request");
 	if (r == 0)
-		r = exchange_refuse_fields(ex, error, status);
+		r = exchange_refuse_fields(ex, status);
 	return r < 0 ? r : exchange_respond(ex, page);
 }

@@ -94,7 +94,6 @@ struct exchange_ops {
 
 struct exchange {
 	const struct exchange_ops *ops;
-	void *session; /* of the version */
 	struct deployment *deployment; /* http/deployment.h */
 	const struct snapshot *snapshot;
 	const struct config_listener *listener;

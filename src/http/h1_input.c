@@ -176,15 +176,10 @@ h1_body_room(struct session *s)
 	return 0;
 }
 
-/* How long the client may be waited for now. */
 static instant
 h1_body_deadline(const struct session *s)
 {
-	duration wait = s->ex.limits->body_timeout;
-	duration patience = rate_meter_patience(&s->rate_in);
-
-	return instant_after(
-	    runtime_now(), patience.ns < wait.ns ? patience : wait);
+	return session_patience(&s->rate_in, s->ex.limits->body_timeout);
 }
 
 /* Account for one read from the client, which was waited for so long: its

@@ -23,11 +23,7 @@
 static instant
 h1_send_deadline(const struct session *s)
 {
-	duration wait = s->ex.limits->send_timeout;
-	duration patience = rate_meter_patience(&s->rate_out);
-
-	return instant_after(
-	    runtime_now(), patience.ns < wait.ns ? patience : wait);
+	return session_patience(&s->rate_out, s->ex.limits->send_timeout);
 }
 
 static int

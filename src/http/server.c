@@ -316,14 +316,6 @@ server_commit(void)
 	memset(change, 0, sizeof(*change));
 }
 
-const struct snapshot *
-server_snapshot(void)
-{
-	const struct deployment *d = deployment_current();
-
-	return d != NULL ? d->snapshot : NULL;
-}
-
 /* ---- drain ---- */
 
 static void

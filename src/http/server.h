@@ -64,7 +64,3 @@ void server_drain(instant deadline);
 
 /* On each worker, after the drain: free what it keeps for later requests. */
 void server_thread_end(void);
-
-/* The live snapshot of the calling worker, or NULL. Valid until the calling
- * task next suspends. */
-const struct snapshot *server_snapshot(void);

@@ -112,7 +112,6 @@ session_exchange_init(struct session *s)
 	s->body_left = 0;
 	s->body_max = 0;
 	ex->ops = &h1_exchange_ops;
-	ex->session = s;
 	ex->deployment = d;
 	ex->snapshot = d->snapshot;
 	ex->listener = NULL;

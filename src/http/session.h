@@ -59,7 +59,6 @@ struct session {
 
 	struct rate_meter rate_in, rate_out;
 	int out_queued; /* see h1_client_took(); -1: not asked */
-	instant send_end; /* of the send in progress */
 	void (*gone)(void *arg);
 	void *gone_arg;
 	char arena_memory[2048];
@@ -69,6 +68,17 @@ static inline struct session *
 session_of(struct exchange *ex)
 {
 	return (struct session *)ex;
+}
+
+/* Until when the client may be waited for now: within @wait, and within what
+ * its minimum rate leaves. */
+static inline instant
+session_patience(const struct rate_meter *meter, duration wait)
+{
+	duration patience = rate_meter_patience(meter);
+
+	return instant_after(
+	    runtime_now(), patience.ns < wait.ns ? patience : wait);
 }
 
 /* NULL: no memory. */

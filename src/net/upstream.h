@@ -132,9 +132,9 @@ void upstream_release(struct upstream_attempt *attempt, bool keep);
  */
 void upstream_abandon(struct upstream_attempt *attempt);
 
-/* Evidence: a usable answer came; or none did (@error). */
+/* Evidence: a usable answer came; or none did. */
 void upstream_succeeded(struct upstream_attempt *attempt);
-void upstream_failed(struct upstream_attempt *attempt, int error);
+void upstream_failed(struct upstream_attempt *attempt);
 
 /* The retry budget of the pool on this worker. */
 void upstream_budget_request(struct upstream_pool *pool);

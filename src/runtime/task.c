@@ -64,22 +64,8 @@ task_unpark(struct task *task, bool stopped)
 	worker_ready(worker_here, task);
 }
 
-static void
-task_timer_fire(struct timer *timer)
-{
-	struct task *task = container_of(timer, struct task, timer);
-	instant end;
-
-	if (task->state != TASK_PARKED || task->uncancellable)
-		return;
-	end = task_park_end(task);
-	if (instant_before(worker_here->now, end))
-		task_timer_need(task, end);
-	else
-		task_unpark(task, true);
-}
-
-/* @task's scope was cancelled: end its park, or at the end of its shield. */
+/* @task's scope was cancelled, or its timer fired: end its park if it must end
+ * by now, else when it must (its shield's end, a later deadline). */
 void
 task_stop(struct task *task)
 {
@@ -92,6 +78,12 @@ task_stop(struct task *task)
 		task_timer_need(task, end);
 	else
 		task_unpark(task, true);
+}
+
+static void
+task_timer_fire(struct timer *timer)
+{
+	task_stop(container_of(timer, struct task, timer));
 }
 
 static void
@@ -189,12 +181,6 @@ struct task *
 task_self(void)
 {
 	return worker_here != NULL ? worker_here->current : NULL;
-}
-
-const char *
-task_name(const struct task *task)
-{
-	return task->name;
 }
 
 int

@@ -82,7 +82,6 @@ MUST_CHECK int task_start_at(struct scope *scope, const char *name, task_fn fn,
     void *arg, const char *file, int line);
 
 struct task *task_self(void); /* NULL outside a task */
-const char *task_name(const struct task *task);
 
 /* Let the others run. Returns 0, or the cancel error of the scope. */
 SUSPENDS int task_yield(void);

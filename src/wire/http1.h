@@ -117,8 +117,6 @@ void http1_write_response(struct appender *into, const struct http_head *head);
  * Connection: keep-alive when keep_alive and head->version is 10.
  * upgrade: Connection: upgrade. */
 
-void
-http1_write_field(struct appender *into, struct bytes name, struct bytes value);
 void http1_write_chunk_start(struct appender *into, uint64_t length);
 /* CRLF after the data: */
 void http1_write_chunk_end(struct appender *into);

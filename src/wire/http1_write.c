@@ -37,16 +37,6 @@ write_field(struct appender *into, struct bytes name, struct bytes value)
 	into->length += length;
 }
 
-void
-http1_write_field(struct appender *into, struct bytes name, struct bytes value)
-{
-	/* Nothing generated may smuggle a line, even by our own mistake. */
-	if (never(!http_is_token(name) || !http_is_field_value(value)))
-		into->overflowed = true;
-	else
-		write_field(into, name, value);
-}
-
 static void
 write_fields(
     struct appender *into, const struct http_head *head, uint64_t skipped)

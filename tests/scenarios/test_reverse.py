@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support.edge import Edge, eventually
+from support.edged import Edged
 from support.raw import Client, Closed, Origin, answer, get
 
 CONFIG = """
@@ -29,34 +30,15 @@ pools:
 """
 
 
-class Edged:
-    """An edge before one origin whose behaviour a test may replace."""
-
-    def __init__(self, config=CONFIG, **values):
-        self.origin = Origin()
-        self.edge = Edge(config, origin=self.origin.address, **values)
-
-    def __enter__(self):
-        self.edge.__enter__()
-        return self
-
-    def __exit__(self, *how):
-        self.edge.__exit__(*how)
-        self.origin.stop()
-
-
 @pytest.fixture(scope="module")
 def both():
-    with Edged() as e:
+    with Edged(CONFIG) as e:
         yield e
 
 
 @pytest.fixture
 def edged(both):
-    both.origin.reply = lambda request: answer(b"ok")
-    both.origin.serve = both.origin._serve
-    both.origin.requests.clear()
-    yield both
+    yield both.behave()
 
 
 def ask(edged, text, method="GET"):

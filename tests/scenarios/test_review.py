@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support.edge import Edge, eventually, proc_status
+from support.edged import Edged
 from support.raw import Client, Closed, Origin, answer, get
 
 CONFIG = """
@@ -31,34 +32,15 @@ pools:
 """
 
 
-class Edged:
-    """An edge before one origin whose behaviour a test may replace."""
-
-    def __init__(self, config=CONFIG, **values):
-        self.origin = Origin()
-        self.edge = Edge(config, origin=self.origin.address, **values)
-
-    def __enter__(self):
-        self.edge.__enter__()
-        return self
-
-    def __exit__(self, *how):
-        self.edge.__exit__(*how)
-        self.origin.stop()
-
-
 @pytest.fixture(scope="module")
 def both():
-    with Edged() as e:
+    with Edged(CONFIG) as e:
         yield e
 
 
 @pytest.fixture
 def edged(both):
-    both.origin.reply = lambda request: answer(b"ok")
-    both.origin.serve = both.origin._serve
-    both.origin.requests.clear()
-    yield both
+    yield both.behave()
 
 
 @pytest.mark.parametrize("length", [16384, 16300, 16385, 15000, 16127])
@@ -338,7 +320,7 @@ def test_drain_tells_clients_in_flight_to_close(edged):
         go.wait(5)
         conversation.send(answer(b"ok"))
 
-    with Edged() as own:
+    with Edged(CONFIG) as own:
         own.origin.serve = serve
         with Client(own.edge.port) as c:
             c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -136,7 +136,7 @@ reverse_attempt(struct reverse *rv)
 		return 0;
 	(void)reverse_upload_end(rv);
 	if (reverse_is_evidence(r) && !ex->client_gone)
-		upstream_failed(attempt, r);
+		upstream_failed(attempt);
 	upstream_release(attempt, false);
 	return r;
 }

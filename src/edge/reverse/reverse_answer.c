@@ -159,20 +159,15 @@ static void
 answer_frame(struct reverse *rv, enum http_framing framing)
 {
 	struct http_head *head = &rv->ex->response;
-	struct bytes length = http_head_get(head, FIELD_CONTENT_LENGTH);
-	uint64_t value;
 
 	if (framing == HTTP_BODY_CHUNKED || framing == HTTP_BODY_UNTIL_CLOSE)
 		head->framing = rv->ex->request.version >= 11
 		    ? HTTP_BODY_CHUNKED
 		    : HTTP_BODY_UNTIL_CLOSE;
 	/* HEAD and 304 tell the length of a body that they do not have. */
-	if (framing == HTTP_BODY_NONE && length.at != NULL &&
-	    head->status != 204 && head->status >= 200 &&
-	    bytes_to_u64(length, UINT64_MAX, &value) == 0) {
+	if (framing == HTTP_BODY_NONE && head->status != 204 &&
+	    head->status >= 200 && http_head_has(head, FIELD_CONTENT_LENGTH))
 		head->framing = HTTP_BODY_LENGTH;
-		head->content_length = value;
-	}
 }
 
 /* ---- bodies ---- */
