@@ -1,5 +1,5 @@
 /*
- * public_runtime.c - <weir/runtime.h> over the runtime
+ * public/runtime.c - <weir/runtime.h> over the runtime
  */
 #include <weir/runtime.h>
 

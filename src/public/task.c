@@ -1,23 +1,10 @@
 /*
- * public_task.c - <weir/time.h> and <weir/task.h> over the runtime
+ * public/task.c - <weir/time.h> and <weir/task.h> over the runtime
  */
 #include <weir/task.h>
 
 #include "os/clock.h"
-#include "runtime/runtime.h"
-#include "runtime/timer.h"
-
-_Static_assert(sizeof(struct timer) <= sizeof(struct weir_timer), "");
-_Static_assert(sizeof(struct scope) <= sizeof(struct weir_scope), "");
-_Static_assert(sizeof(struct event) <= sizeof(struct weir_event), "");
-_Static_assert(WEIR_NEVER == INSTANT_NEVER_NS, "");
-_Static_assert(WEIR_PAST == INSTANT_PAST_NS, "");
-
-static instant
-public_instant(weir_time t)
-{
-	return (instant){t};
-}
+#include "public/inner.h"
 
 weir_time
 weir_now(void)
@@ -36,51 +23,50 @@ weir_timer_init(
     struct weir_timer *timer, void (*fire)(struct weir_timer *timer))
 {
 	/* A struct weir_timer is a struct timer and room for more. */
-	timer_init(
-	    (struct timer *)timer, (void (*)(struct timer *))(void *)fire);
+	timer_init(inner_timer(timer), (void (*)(struct timer *))(void *)fire);
 }
 
 void
 weir_timer_start(struct weir_timer *timer, weir_time when)
 {
-	timer_start((struct timer *)timer, public_instant(when));
+	timer_start(inner_timer(timer), inner_time(when));
 }
 
 void
 weir_timer_stop(struct weir_timer *timer)
 {
-	timer_stop((struct timer *)timer);
+	timer_stop(inner_timer(timer));
 }
 
 void
 weir_scope_init(struct weir_scope *scope, weir_time deadline)
 {
-	scope_init((struct scope *)scope, public_instant(deadline));
+	scope_init(inner_scope(scope), inner_time(deadline));
 }
 
 int
 weir_scope_wait(struct weir_scope *scope)
 {
-	return scope_wait((struct scope *)scope);
+	return scope_wait(inner_scope(scope));
 }
 
 int
 weir_scope_fini(struct weir_scope *scope)
 {
-	return scope_fini((struct scope *)scope);
+	return scope_fini(inner_scope(scope));
 }
 
 void
 weir_scope_cancel(struct weir_scope *scope, int error)
 {
-	scope_cancel((struct scope *)scope, error);
+	scope_cancel(inner_scope(scope), error);
 }
 
 int
 weir_task_start_at(struct weir_scope *scope, const char *name, weir_task_fn fn,
     void *arg, const char *file, int line)
 {
-	return task_start_at((struct scope *)scope, name, fn, arg, file, line);
+	return task_start_at(inner_scope(scope), name, fn, arg, file, line);
 }
 
 int
@@ -98,7 +84,7 @@ weir_sleep(int64_t ns)
 int
 weir_sleep_until(weir_time when)
 {
-	return task_sleep_until(public_instant(when));
+	return task_sleep_until(inner_time(when));
 }
 
 int
@@ -122,17 +108,17 @@ weir_unshield(void)
 void
 weir_event_init(struct weir_event *event)
 {
-	event_init((struct event *)event);
+	event_init(inner_event(event));
 }
 
 void
 weir_event_set(struct weir_event *event)
 {
-	event_set((struct event *)event);
+	event_set(inner_event(event));
 }
 
 int
 weir_event_wait(struct weir_event *event, weir_time deadline)
 {
-	return event_wait((struct event *)event, public_instant(deadline));
+	return event_wait(inner_event(event), inner_time(deadline));
 }
