@@ -38,6 +38,11 @@ WEIR_API unsigned weir_worker_self(void);
 WEIR_API WEIR_MUST_CHECK int weir_worker_start(
     unsigned worker, const char *name, weir_task_fn fn, void *arg);
 
+/* The same with a handle to join it by (weir/task.h); a start that fails over
+ * there is its result. */
+WEIR_API WEIR_MUST_CHECK int weir_worker_start_joinable(unsigned worker,
+    struct weir_task *handle, const char *name, weir_task_fn fn, void *arg);
+
 /*
  * Run @fn(@arg) on a thread of the pool for calls that block. Suspends.
  * Returns fn's result; -EAGAIN (queue full); or -ETIMEDOUT or why the task was

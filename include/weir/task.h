@@ -54,6 +54,52 @@ WEIR_API void weir_scope_cancel(struct weir_scope *scope, int error);
 WEIR_API WEIR_MUST_CHECK int weir_task_start_at(struct weir_scope *scope,
     const char *name, weir_task_fn fn, void *arg, const char *file, int line);
 
+/*
+ * A handle of one task, to join it by. In the caller's memory; it stays there
+ * until the task has ended and every join has returned, or weir_task_detach().
+ * It may be used from any worker.
+ */
+struct weir_task {
+	uint64_t opaque[8];
+};
+
+/* All zero is a good choice. */
+struct weir_task_options {
+	const char *name; /* text that stays */
+	struct weir_task *handle; /* NULL: nobody joins it */
+	/* Serves the others: it is stopped once its scope is waited for and
+	 * only tasks like it are left there. */
+	bool daemon;
+	uint64_t reserved[4]; /* zero */
+};
+
+/* As weir_task_start(), with more said; @options may go when it returns. */
+#define weir_task_start_with(scope, options, fn, arg)                          \
+	weir_task_start_with_at(                                               \
+	    (scope), (options), (fn), (arg), __FILE__, __LINE__)
+WEIR_API WEIR_MUST_CHECK int weir_task_start_with_at(struct weir_scope *scope,
+    const struct weir_task_options *options, weir_task_fn fn, void *arg,
+    const char *file, int line);
+
+/*
+ * Suspends until the task has ended; *@ret_result (may be NULL) is what its
+ * function returned. Any number may join, also later and from other workers.
+ *
+ * Returns 0, -ETIMEDOUT, -EDEADLK (the caller's own handle, or tasks of this
+ * worker that would join each other in a circle), or why the caller was
+ * stopped.
+ */
+WEIR_API WEIR_MUST_CHECK int
+weir_task_join(struct weir_task *handle, int *ret_result, weir_time deadline);
+
+/* From now on every suspending call of this task returns @error (-ECANCELED
+ * if 0). Suspends only for a task of another worker. */
+WEIR_API void weir_task_cancel(struct weir_task *handle, int error);
+
+/* Nobody is joining or will: @handle may be freed and the task goes on. On the
+ * worker of the task. */
+WEIR_API void weir_task_detach(struct weir_task *handle);
+
 /* Let the others run. Suspends. */
 WEIR_API int weir_yield(void);
 

@@ -11,6 +11,7 @@
 #include <weir/time.h>
 
 #include "runtime/io.h"
+#include "runtime/join.h"
 #include "runtime/runtime.h"
 #include "runtime/task.h"
 #include "runtime/timer.h"
@@ -18,6 +19,7 @@
 _Static_assert(sizeof(struct io_fd) <= sizeof(struct weir_io), "");
 _Static_assert(sizeof(struct timer) <= sizeof(struct weir_timer), "");
 _Static_assert(sizeof(struct scope) <= sizeof(struct weir_scope), "");
+_Static_assert(sizeof(struct task_handle) <= sizeof(struct weir_task), "");
 _Static_assert(sizeof(struct event) <= sizeof(struct weir_event), "");
 _Static_assert(WEIR_NEVER == INSTANT_NEVER_NS, "");
 _Static_assert(WEIR_PAST == INSTANT_PAST_NS, "");
@@ -38,6 +40,12 @@ static inline struct scope *
 inner_scope(struct weir_scope *scope)
 {
 	return (struct scope *)scope;
+}
+
+static inline struct task_handle *
+inner_task(struct weir_task *handle)
+{
+	return (struct task_handle *)handle;
 }
 
 static inline struct timer *

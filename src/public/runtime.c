@@ -3,7 +3,7 @@
  */
 #include <weir/runtime.h>
 
-#include "runtime/runtime.h"
+#include "public/inner.h"
 
 int
 weir_run(const struct weir_options *options, weir_task_fn root, void *arg)
@@ -32,6 +32,13 @@ int
 weir_worker_start(unsigned worker, const char *name, weir_task_fn fn, void *arg)
 {
 	return worker_start_on(worker, name, fn, arg);
+}
+
+int
+weir_worker_start_joinable(unsigned worker, struct weir_task *handle,
+    const char *name, weir_task_fn fn, void *arg)
+{
+	return worker_start_handle(worker, inner_task(handle), name, fn, arg);
 }
 
 int

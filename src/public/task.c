@@ -70,6 +70,37 @@ weir_task_start_at(struct weir_scope *scope, const char *name, weir_task_fn fn,
 }
 
 int
+weir_task_start_with_at(struct weir_scope *scope,
+    const struct weir_task_options *options, weir_task_fn fn, void *arg,
+    const char *file, int line)
+{
+	struct task_options inner = {.name = options->name,
+	    .handle = inner_task(options->handle),
+	    .daemon = options->daemon};
+
+	return task_start_with_at(
+	    inner_scope(scope), &inner, fn, arg, file, line);
+}
+
+int
+weir_task_join(struct weir_task *handle, int *ret_result, weir_time deadline)
+{
+	return task_join(inner_task(handle), ret_result, inner_time(deadline));
+}
+
+void
+weir_task_cancel(struct weir_task *handle, int error)
+{
+	task_cancel(inner_task(handle), error);
+}
+
+void
+weir_task_detach(struct weir_task *handle)
+{
+	task_detach(inner_task(handle));
+}
+
+int
 weir_yield(void)
 {
 	return task_yield();

@@ -78,6 +78,7 @@ struct start_item {
 	const char *name;
 	task_fn fn;
 	void *arg;
+	struct task_handle *handle; /* or NULL */
 };
 
 static void
@@ -85,23 +86,38 @@ start_item_run(struct inbox_item *item)
 {
 	struct start_item *start = container_of(item, struct start_item, item);
 
-	(void)!task_start(NULL, start->name, start->fn, start->arg);
+	struct task_options options = {
+	    .name = start->name, .handle = start->handle};
+	int error = task_start_with(NULL, &options, start->fn, start->arg);
+
+	if (error < 0 && start->handle != NULL)
+		task_handle_end(start->handle, error);
 	free(start);
 }
 
 int
-worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg)
+worker_start_handle(unsigned worker, struct task_handle *handle,
+    const char *name, task_fn fn, void *arg)
 {
 	struct start_item *start = malloc(sizeof(*start));
 
 	if (start == NULL)
 		return -ENOMEM;
-	start->item.run = start_item_run;
-	start->name = name;
-	start->fn = fn;
-	start->arg = arg;
+	*start = (struct start_item){.item.run = start_item_run,
+	    .name = name,
+	    .fn = fn,
+	    .arg = arg,
+	    .handle = handle};
+	if (handle != NULL)
+		task_handle_begin(handle, worker);
 	worker_post(worker, &start->item);
 	return 0;
+}
+
+int
+worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg)
+{
+	return worker_start_handle(worker, NULL, name, fn, arg);
 }
 
 static void

@@ -11,6 +11,7 @@ scope_clear(struct scope *scope)
 	scope->waiter = NULL;
 	scope->first_error = 0;
 	scope->live = 0;
+	scope->daemons = 0;
 }
 
 void
@@ -44,6 +45,7 @@ scope_task_started(struct scope *scope, struct task *task)
 	task->scope = scope;
 	list_push_back(&scope->tasks, &task->of_scope);
 	scope->live++;
+	scope->daemons += task->daemon;
 }
 
 void
@@ -52,11 +54,24 @@ scope_task_ended(struct scope *scope, struct task *task, int result)
 	list_remove(&task->of_scope);
 	must(scope->live > 0);
 	scope->live--;
+	scope->daemons -= task->daemon;
 	/* What a stopped task returns says nothing new. */
-	if (result < 0 && scope->first_error == 0 && scope->cancelled == 0)
+	if (result < 0 && scope->first_error == 0 &&
+	    (scope->cancelled | task->cancelled) == 0)
 		scope->first_error = result;
-	if (scope->live == 0 && scope->waiter != NULL)
+	if (scope->live == scope->daemons && scope->waiter != NULL)
 		task_wake(scope->waiter);
+}
+
+/* Daemons have nobody to serve when they are alone and nobody can come. */
+static void
+scope_dismiss_daemons(struct scope *scope)
+{
+	if (scope->daemons == 0 || scope->live != scope->daemons)
+		return;
+	list_each (node, &scope->tasks)
+		task_cancel_one(
+		    container_of(node, struct task, of_scope), -ECANCELED);
 }
 
 int
@@ -67,6 +82,7 @@ scope_wait(struct scope *scope)
 
 	must(self != NULL && scope->owner == self);
 	while (scope->live > 0) {
+		scope_dismiss_daemons(scope);
 		scope->waiter = self;
 		error = task_park("scope", instant_never());
 		scope->waiter = NULL;

@@ -27,20 +27,23 @@ task_stop_error(const struct task *task, instant now)
 {
 	const struct scope *scope = task->scope;
 
-	if (likely(
-		scope->cancelled == 0 && instant_before(now, scope->deadline)))
+	if (likely((scope->cancelled | task->cancelled) == 0 &&
+		instant_before(now, scope->deadline)))
 		return 0;
 	if (task_shielded(task, now))
 		return 0;
-	return scope->cancelled != 0 ? scope->cancelled : -ETIMEDOUT;
+	if (scope->cancelled != 0)
+		return scope->cancelled;
+	return task->cancelled != 0 ? task->cancelled : -ETIMEDOUT;
 }
 
 /* When the park that @task is in must end, if nobody wakes it. */
 static instant
 task_park_end(const struct task *task)
 {
-	instant end = task->scope->cancelled != 0 ? instant_past()
-						  : task->scope->deadline;
+	instant end = (task->scope->cancelled | task->cancelled) != 0
+	    ? instant_past()
+	    : task->scope->deadline;
 
 	if (task->shield_depth != 0 && instant_before(end, task->shield_until))
 		end = task->shield_until;
@@ -80,6 +83,14 @@ task_stop(struct task *task)
 		task_unpark(task, true);
 }
 
+void
+task_cancel_one(struct task *task, int error)
+{
+	if (task->cancelled == 0)
+		task->cancelled = error;
+	task_stop(task);
+}
+
 static void
 task_timer_fire(struct timer *timer)
 {
@@ -92,6 +103,8 @@ task_end(struct worker *worker, struct task *task, int result)
 	must(task->scopes_open == 0);
 	must(nosuspend_depth == 0);
 	timer_stop(&task->timer);
+	if (task->handle != NULL)
+		task_handle_end(task->handle, result);
 	scope_task_ended(task->scope, task, result);
 	worker->ended = task;
 	worker_switch(worker, task, true);
@@ -146,6 +159,15 @@ int
 task_start_at(struct scope *scope, const char *name, task_fn fn, void *arg,
     const char *file, int line)
 {
+	const struct task_options options = {.name = name};
+
+	return task_start_with_at(scope, &options, fn, arg, file, line);
+}
+
+int
+task_start_with_at(struct scope *scope, const struct task_options *options,
+    task_fn fn, void *arg, const char *file, int line)
+{
 	struct worker *worker = worker_here;
 	struct task *task;
 
@@ -167,7 +189,15 @@ task_start_at(struct scope *scope, const char *name, task_fn fn, void *arg,
 	timer_init(&task->timer, task_timer_fire);
 	task->fn = fn;
 	task->arg = arg;
-	task->name = name;
+	task->name = options->name;
+	task->daemon = options->daemon;
+	task->cancelled = 0;
+	task->joining = NULL;
+	task->handle = options->handle;
+	if (task->handle != NULL) {
+		task_handle_begin(task->handle, worker->index);
+		task->handle->task = task;
+	}
 	task->file = file;
 	task->line = line;
 	task->reason = NULL;

@@ -18,6 +18,7 @@
 #include "base/time.h"
 
 struct task;
+struct task_handle;
 struct scope;
 
 typedef int (*task_fn)(void *arg);
@@ -42,6 +43,7 @@ struct scope {
 	int cancelled; /* 0, or the error every suspending call returns */
 	int first_error; /* of a task that ended with one */
 	unsigned live;
+	unsigned daemons; /* of those */
 };
 
 /*
@@ -52,7 +54,7 @@ struct scope {
  */
 void scope_init(struct scope *scope, instant deadline);
 
-/* Wait for every task of the scope, without stopping any.
+/* Wait for every task of the scope, without stopping any but daemons.
  * Returns the first error of a task, or 0; -ECANCELED, -ETIMEDOUT when the
  * calling task itself was stopped while it waited. */
 SUSPENDS int scope_wait(struct scope *scope);
@@ -80,6 +82,22 @@ void scope_cancel(struct scope *scope, int error);
 	task_start_at((scope), (name), (fn), (arg), __FILE__, __LINE__)
 MUST_CHECK int task_start_at(struct scope *scope, const char *name, task_fn fn,
     void *arg, const char *file, int line);
+
+struct task_options {
+	const char *name; /* static text */
+	struct task_handle *handle; /* for task_join(), see join.h; or NULL */
+	/* Serves the others: it is cancelled once the owner waits for the
+	 * scope (scope_wait(), scope_fini()) and no other task is left in it.
+	 * In the root scope: at the end of the runtime, like every task. */
+	bool daemon;
+};
+
+/* As task_start(), with more said. @options is read before it returns. */
+#define task_start_with(scope, options, fn, arg)                               \
+	task_start_with_at((scope), (options), (fn), (arg), __FILE__, __LINE__)
+MUST_CHECK int
+task_start_with_at(struct scope *scope, const struct task_options *options,
+    task_fn fn, void *arg, const char *file, int line);
 
 struct task *task_self(void); /* NULL outside a task */
 

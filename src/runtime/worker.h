@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
+#include "runtime/join.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitize.h"
 #include "runtime/stack.h"
@@ -50,6 +51,8 @@ struct task {
 	bool wake_pending;
 	uint16_t shield_depth;
 	uint16_t scopes_open;
+	bool daemon;
+	int cancelled; /* this task alone; 0, or what its calls return */
 	instant deadline; /* of the call that parked it */
 	instant shield_until;
 	struct timer timer; /* armed lazily: may fire before it is needed */
@@ -61,6 +64,8 @@ struct task {
 	const char *file;
 	int line;
 	const char *reason; /* what it is parked for */
+	struct task_handle *handle; /* NULL: nobody can join it */
+	struct task_handle *joining; /* what it is parked in a join of */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct task) <= 320,
     "a parked task is one page: control block and the frames of a call");
@@ -156,6 +161,7 @@ void worker_wake(struct worker *worker);
 /* task.c */
 int task_stop_error(const struct task *task, instant now);
 void task_stop(struct task *task); /* its scope was cancelled */
+void task_cancel_one(struct task *task, int error);
 static inline struct task *
 task_of_slot(char *slot)
 {
@@ -166,6 +172,10 @@ task_slot(struct task *task)
 {
 	return (char *)(task + 1) - STACK_SLOT_BYTES;
 }
+
+/* join.c */
+void task_handle_begin(struct task_handle *handle, unsigned worker);
+void task_handle_end(struct task_handle *handle, int result);
 
 /* scope.c */
 void scope_init_root(struct scope *scope);
