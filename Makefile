@@ -3,7 +3,7 @@ BUILD ?= build
 PY ?= /usr/bin/python3
 MESON ?= meson
 
-.PHONY: all run test check check-all bench fmt install clean fuzz tidy
+.PHONY: all run test check check-all bench fmt install clean fuzz tidy abi
 # Ninja is the one that works in parallel: packages first, then Meson.
 .NOTPARALLEL:
 
@@ -34,6 +34,10 @@ bench: setup-build+test+bench all
 
 fuzz: setup-build+fuzz
 	@$(PY) tools/run-fuzz $(if $(T),--target $(T)) --seconds $(or $(SECONDS),60)
+
+# Write down a wished change of the library's ABI.
+abi: all
+	@ninja -C $(BUILD) abi
 
 tidy:
 	@$(PY) tools/tidy

@@ -98,6 +98,16 @@ def test_manual_page(installed, page, section):
     assert re.search(rf'^\.TH "?{re.escape(page)}"? "?{section}"?', path.read_text(), re.M)
 
 
+def test_manual_pages_of_the_library(installed):
+    """One of each public header; each function leads to its own."""
+    page = only(installed, "weir_task.3").read_text()
+    assert ".Nm weir_task\n" in page and "weir_scope_wait" in page
+    assert only(installed, "weir_scope_wait.3").read_text() == ".so man3/weir_task.3\n"
+    headers = {p.name for p in installed.rglob("include/weir/*.h")} - {"weir.h", "version.h"}
+    pages = {p.name for p in installed.rglob("man3/*.3")}
+    assert headers and {f"weir_{h[:-2]}.3" for h in headers} <= pages
+
+
 def test_unit_starts_what_is_installed(installed):
     text = only(installed, "weir.service").read_text()
     programs = re.findall(r"^Exec\w+=(\S*/weir)\b", text, re.M)
