@@ -11,7 +11,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/counters.h"
 #include "http/listener.h"
@@ -144,7 +143,7 @@ conn_open(struct listener *listener, int fd, const struct sockaddr *peer,
 		counters_here->accept_errors++;
 		log_error("http", "no memory for a connection; closing it");
 		free(conn);
-		close(fd);
+		socket_close(fd);
 		return;
 	}
 	timer_init(&conn->timer, conn_timer_fired);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/counters.h"
 #include "base/error.h"
@@ -55,8 +54,8 @@ listener_refuse(int fd)
 				     "Content-Length: 0\r\n"
 				     "Connection: close\r\n\r\n";
 
-	(void)!write(fd, answer, sizeof(answer) - 1);
-	close(fd);
+	(void)!socket_send_bytes(fd, answer, sizeof(answer) - 1, 0);
+	socket_close(fd);
 	counters_here->connections_refused++;
 	log_warn("http",
 	    "limits.connections reached with no idle connection to close; "
@@ -131,7 +130,7 @@ listener_start(int id, int fd)
 		r = io_attach(&listener->io, fd);
 	if (r < 0) {
 		free(listener);
-		close(fd);
+		socket_close(fd);
 		return r;
 	}
 	/* What is accepted from it inherits this: no call per connection. A

@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "http/conn.h"
@@ -122,7 +121,7 @@ server_fds_close(const int *fds, unsigned count)
 {
 	for (unsigned i = 0; fds != NULL && i < count; i++) {
 		if (fds[i] >= 0)
-			close(fds[i]);
+			socket_close(fds[i]);
 	}
 }
 
@@ -246,7 +245,7 @@ server_listener_enter(struct server_change *change, int id)
 	if (fd < 0)
 		return;
 	if (listener != NULL) {
-		close(fd); /* it is served already */
+		socket_close(fd); /* it is served already */
 		return;
 	}
 	r = listener_start(id, fd);

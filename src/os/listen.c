@@ -8,14 +8,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "os/socket_call.h"
+
 #define LISTEN_FOLDER_MODE 0755
 
 static int
 listen_socket(int family)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
+	return socket_open(family, SOCK_STREAM, 0);
 }
 
 static int
@@ -23,7 +23,7 @@ listen_option_set(int fd, int level, int option)
 {
 	const int on = 1;
 
-	return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
+	return socket_option_set(fd, level, option, &on, sizeof(on));
 }
 
 static int
@@ -44,11 +44,11 @@ listen_inet_bind(const struct listen_options *options, bool shared)
 	/* [::]:80 beside 0.0.0.0:80, whatever the system's default is. */
 	if (r == 0 && family == AF_INET6)
 		r = listen_option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-	if (r == 0 && bind(fd, options->address, options->length) < 0)
-		r = -errno;
+	if (r == 0)
+		r = socket_bind(fd, options->address, options->length);
 	if (r == 0)
 		return fd;
-	close(fd);
+	socket_close(fd);
 	return r;
 }
 
@@ -60,7 +60,7 @@ listen_inet_probe(const struct listen_options *options)
 
 	if (fd < 0)
 		return fd;
-	close(fd);
+	socket_close(fd);
 	return 0;
 }
 
@@ -72,9 +72,9 @@ listen_inet_open(const struct listen_options *options, int *ret_fd)
 
 	if (fd < 0)
 		return fd;
-	if (listen(fd, options->backlog) < 0) {
-		r = -errno;
-		close(fd);
+	r = socket_listen(fd, options->backlog);
+	if (r < 0) {
+		socket_close(fd);
 		return r;
 	}
 	*ret_fd = fd;
@@ -96,8 +96,8 @@ listen_unix_clear(const struct listen_options *options)
 	fd = listen_socket(AF_UNIX);
 	if (fd < 0)
 		return fd;
-	r = connect(fd, options->address, options->length) < 0 ? -errno : 0;
-	close(fd);
+	r = socket_connect(fd, options->address, options->length);
+	socket_close(fd);
 	if (r != -ECONNREFUSED)
 		return -EADDRINUSE;
 	return unlink(un->sun_path) < 0 ? -errno : 0;
@@ -135,12 +135,12 @@ listen_unix_open(const struct listen_options *options, int *ret_fd)
 		return fd;
 	/* The mode holds from the file's first moment. */
 	mask = umask(0777 & ~options->unix_mode);
-	r = bind(fd, options->address, options->length) < 0 ? -errno : 0;
+	r = socket_bind(fd, options->address, options->length);
 	umask(mask);
-	if (r == 0 && listen(fd, options->backlog) < 0)
-		r = -errno;
+	if (r == 0)
+		r = socket_listen(fd, options->backlog);
 	if (r < 0) {
-		close(fd);
+		socket_close(fd);
 		return r;
 	}
 	*ret_fd = fd;
@@ -165,7 +165,7 @@ listen_open(const struct listen_options *options, int *ret_fds, unsigned count)
 			opened++;
 	}
 	while (r < 0 && opened > 0) {
-		close(ret_fds[--opened]);
+		socket_close(ret_fds[--opened]);
 		ret_fds[opened] = -1;
 	}
 	return r;
@@ -174,5 +174,5 @@ listen_open(const struct listen_options *options, int *ret_fds, unsigned count)
 void
 listen_backlog_set(int fd, int backlog)
 {
-	(void)listen(fd, backlog);
+	(void)!socket_listen(fd, backlog);
 }

@@ -1,26 +1,20 @@
 #include "os/socket.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 int
 socket_stream(int family)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
+	return socket_open(family, SOCK_STREAM, 0);
 }
 
 static int
 socket_set(int fd, int level, int option, int value)
 {
-	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno
-									: 0;
+	return socket_option_set(fd, level, option, &value, sizeof(value));
 }
 
 int
@@ -36,9 +30,7 @@ socket_bind_source(int fd, const struct sockaddr *address, socklen_t length)
 
 	if (address->sa_family != AF_UNIX)
 		r = socket_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	if (r == 0 && bind(fd, address, length) < 0)
-		r = -errno;
-	return r;
+	return r == 0 ? socket_bind(fd, address, length) : r;
 }
 
 void
@@ -49,17 +41,9 @@ socket_cork(int fd, bool on)
 }
 
 int
-socket_queued(int fd)
-{
-	int bytes;
-
-	return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
-}
-
-int
 socket_shutdown_write(int fd)
 {
-	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+	return socket_shutdown(fd, SHUT_WR);
 }
 
 uint64_t
@@ -70,10 +54,4 @@ socket_fd_limit(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return 1024;
 	return limit.rlim_cur;
-}
-
-void
-socket_close(int fd)
-{
-	close(fd);
 }

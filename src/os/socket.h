@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/cc.h"
+#include "os/socket_call.h"
 
 /* @family  AF_INET, AF_INET6, AF_UNIX. Returns the descriptor or -errno. */
 MUST_CHECK
@@ -29,14 +30,9 @@ socket_bind_source(int fd, const struct sockaddr *address, socklen_t length);
 
 /* TCP only: hold back what does not fill a segment until it is let go. */
 void socket_cork(int fd, bool on);
-/* Bytes that were sent and that the peer has not taken yet, or -errno. */
-int socket_queued(int fd);
 
 /* Half-close: the other side reads the end. Returns 0 or -errno. */
 int socket_shutdown_write(int fd);
-
-/* For a descriptor that no io_fd owns. */
-void socket_close(int fd);
 
 /* Descriptors this process may have: the soft RLIMIT_NOFILE. */
 uint64_t socket_fd_limit(void);

@@ -14,6 +14,7 @@
 
 struct worker;
 struct task;
+struct inbox_item;
 
 enum io_code {
 	IO_OP_RECV,
@@ -66,6 +67,14 @@ struct io_backend {
 	int (*poll)(struct worker *worker, instant until, unsigned batch);
 	/* Ends a poll() that sleeps; any thread. */
 	void (*wake)(struct worker *worker);
+
+	/* A simulation's; NULL in all others. */
+
+	/* Which of the first @count ready tasks (2 at least) runs next. */
+	uint32_t (*pick)(struct worker *worker, uint32_t count);
+	/* Run @item on the loop after a time that stands for the work of
+	 * another thread: offload jobs are done in it. */
+	void (*defer)(struct worker *worker, struct inbox_item *item);
 };
 
 extern const struct io_backend io_epoll;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/counters.h"
+#include "runtime/io_backend.h"
 #include "runtime/worker.h"
 
 #define OFFLOAD_THREADS_MAX 8
@@ -107,11 +108,26 @@ offload_grow(void)
 	return offload.thread_count > 0 ? 0 : error;
 }
 
+/* In a simulation, in place of a thread. */
+static void
+offload_job_inline(struct inbox_item *item)
+{
+	struct offload_job *job = container_of(item, struct offload_job, item);
+
+	job->result = job->fn(job->arg);
+	offload_job_home(item);
+}
+
 static int
 offload_push(struct offload_job *job)
 {
 	int error;
 
+	if (unlikely(worker_here->backend->defer != NULL)) {
+		job->item.run = offload_job_inline;
+		worker_here->backend->defer(worker_here, &job->item);
+		return 0;
+	}
 	pthread_mutex_lock(&offload.lock);
 	error = offload.queue_length == OFFLOAD_QUEUE_MAX ? -EAGAIN
 							  : offload_grow();

@@ -29,11 +29,38 @@ worker_ready(struct worker *worker, struct task *task)
 	worker->ready_count++;
 }
 
+/* A simulation runs ready tasks in other orders: the one that it picks becomes
+ * the first. Those that wait since the start of the turn stay before others. */
+static COLD void
+worker_ready_pick(struct worker *worker)
+{
+	uint32_t count = min_of(worker->ready_count,
+	    worker->turn_left > 0 ? worker->turn_left : UINT32_MAX);
+	struct task **at = &worker->ready_first;
+	struct task *task;
+
+	if (count < 2)
+		return;
+	for (uint32_t i = worker->backend->pick(worker, count); i > 0; i--)
+		at = &(*at)->next_ready;
+	task = *at;
+	*at = task->next_ready;
+	if (*at == NULL)
+		worker->ready_last = at;
+	task->next_ready = worker->ready_first;
+	if (worker->ready_first == NULL)
+		worker->ready_last = &task->next_ready;
+	worker->ready_first = task;
+}
+
 static struct task *
 worker_take_ready(struct worker *worker)
 {
-	struct task *task = worker->ready_first;
+	struct task *task;
 
+	if (unlikely(worker->picks))
+		worker_ready_pick(worker);
+	task = worker->ready_first;
 	if (task == NULL)
 		return NULL;
 	if (worker->turn_left > 0)
@@ -191,6 +218,7 @@ worker_init(struct worker *worker, unsigned index)
 	worker->ready_last = &worker->ready_first;
 	worker->now = clock_now();
 	worker->backend = runtime_here.backend;
+	worker->picks = worker->backend->pick != NULL;
 	wheel_init(&worker->wheel, worker->now);
 	timer_init(&worker->housekeeping, worker_housekeeping);
 	list_init(&worker->watches);

@@ -90,6 +90,7 @@ struct worker {
 	uint32_t turn_left; /* of those ready at the start of the turn */
 	uint32_t turn_work; /* switches and operations since then */
 	int ops_left; /* of the current task's slice */
+	bool picks; /* the backend chooses among ready tasks */
 	instant now;
 	struct task *ended; /* its stack is still to be released */
 	struct context loop;

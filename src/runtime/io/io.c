@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <unistd.h>
 
+#include "os/socket_call.h"
 #include "runtime/io/call.h"
 #include "runtime/io_backend.h"
 #include "runtime/worker.h"
@@ -78,7 +78,7 @@ io_close(struct io_fd *io)
 	if (fd < 0)
 		return;
 	io_forget(io, true);
-	close(fd);
+	socket_close(fd);
 }
 
 int
@@ -107,9 +107,7 @@ io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events))
 static bool
 io_readable(struct io_fd *io)
 {
-	struct pollfd p = {.fd = io->fd, .events = POLLIN | POLLRDHUP};
-
-	if (poll(&p, 1, 0) > 0)
+	if (socket_poll(io->fd, POLLIN | POLLRDHUP) != 0)
 		return true;
 	io->ready &= (uint8_t)~IO_IN;
 	return false;
@@ -243,9 +241,9 @@ io_peek(struct io_fd *io, void *into, size_t length)
 	if (io->fd < 0)
 		return -EBADF;
 	do {
-		result = recv(io->fd, into, length, MSG_PEEK | MSG_DONTWAIT);
-	} while (result < 0 && errno == EINTR);
-	return result < 0 ? -errno : result;
+		result = socket_recv_bytes(io->fd, into, length, MSG_PEEK);
+	} while (result == -EINTR);
+	return result;
 }
 
 ssize_t

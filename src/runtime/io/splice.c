@@ -6,11 +6,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "os/socket_call.h"
 #include "runtime/io/call.h"
 #include "runtime/worker.h"
 
@@ -107,9 +106,10 @@ io_out_moves(const struct io_op *op, int *queued)
 {
 	int before = *queued;
 
-	if (op->io == NULL || ioctl(op->io->fd, SIOCOUTQ, queued) < 0)
+	if (op->io == NULL)
 		return false;
-	return before < 0 || *queued < before;
+	*queued = socket_queued(op->io->fd);
+	return *queued >= 0 && (before < 0 || *queued < before);
 }
 
 /* All of *@left, the bytes in @op's pipe, to the other end. 0 or -errno. */
