@@ -9,7 +9,7 @@
 #include "control/json.h"
 #include "control/shared_sum.h"
 #include "os/clock.h"
-#include "os/process.h"
+#include "os/spawn.h"
 
 static void
 report_time(struct json_writer *json, const char *key, int64_t wall_ns)
@@ -68,7 +68,7 @@ report_role(
 	}
 	json_write_u64(json, "restarts", atomic_load(&role->restarts));
 	if (atomic_load(&role->restarts) != 0 || status != 0)
-		process_status_append(&text, status);
+		spawn_status_append(&text, status);
 	json_write_text(json, "last_exit",
 	    text.length != 0 ? appender_bytes(&text) : bytes_of(NULL, 0));
 	json_write_object_end(json);

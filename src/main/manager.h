@@ -14,7 +14,7 @@
 
 #include "main/channel.h"
 #include "main/edition.h"
-#include "os/process.h"
+#include "os/spawn.h"
 #include "os/user.h"
 
 enum {
@@ -52,7 +52,7 @@ struct manager_options {
 struct manager_role {
 	const char *name;
 	unsigned index;
-	struct process process; /* pidfd == -1: not running */
+	struct spawned process; /* pidfd == -1: not running */
 	int channel; /* -1: closed */
 	instant started;
 	instant restart_at; /* never: not waiting to be restarted */

@@ -24,17 +24,19 @@ manager_role_spawn(struct manager *manager, struct manager_role *role, int end)
 	char parent[16], level[16], uid_name[USER_NAME_BYTES], gid[16];
 	char *argv[] = {"weir", "role", (char *)(uintptr_t)role->name, parent,
 	    level, uid_name, gid, NULL};
-	const struct process_fd fds[] = {
+	const struct spawn_fd fds[] = {
 	    {manager->shared_fd, ROLE_FD_SHARED},
 	    {end, ROLE_FD_CHANNEL},
 	    {manager->current->error_log, ROLE_FD_LOG},
 	};
-	const struct process_options options = {
+	const struct spawn_options options = {
 	    /* The program that runs, also when its file was replaced. */
 	    .path = "/proc/self/exe",
 	    .argv = argv,
 	    .fds = fds,
 	    .fd_count = array_count(fds),
+	    .keep_stdio = true,
+	    .keep_signals = true,
 	};
 
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
@@ -43,7 +45,7 @@ manager_role_spawn(struct manager *manager, struct manager_role *role, int end)
 	snprintf(gid, sizeof(gid), "%u", (unsigned)manager->user.gid);
 	if (!manager->become)
 		argv[5] = NULL;
-	return process_spawn(&options, &role->process);
+	return spawn(&options, &role->process, NULL);
 }
 
 /* A pair of descriptors above those that a role is given. */
@@ -131,7 +133,7 @@ manager_role_start(struct manager *manager, struct manager_role *role)
 void
 manager_role_kill(struct manager_role *role)
 {
-	process_signal(&role->process, SIGKILL);
+	(void)spawn_signal(&role->process, SIGKILL);
 }
 
 void
@@ -186,7 +188,7 @@ manager_role_end_log(
 	char text[64];
 	struct appender end = appender_over(text, sizeof(text));
 
-	process_status_append(&end, status);
+	spawn_status_append(&end, status);
 	log_error("role", "%s (pid %d) %.*s after %lld ms; %s", role->name,
 	    (int)pid, (int)end.length, text,
 	    (long long)duration_to_ms(
@@ -233,11 +235,11 @@ manager_role_ended(struct manager *manager, struct manager_role *role)
 {
 	struct role_state *state = &shared->roles[role->index];
 	pid_t pid = role->process.pid;
-	int status;
+	int status = 0;
 
 	/* Its last words first. */
 	manager_role_read(manager, role);
-	if (process_reap(&role->process, &status) < 0)
+	if (spawn_reap(&role->process, false, &status) == -EAGAIN)
 		return;
 	if (role->channel >= 0)
 		close(role->channel);

@@ -1,5 +1,5 @@
 /*
- * os_test.c - descriptors, processes, users, files of the manager
+ * os_test.c - descriptors, users, files of the manager
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +26,6 @@
 #include "os/memfd.h"
 #include "os/notify.h"
 #include "os/pidfile.h"
-#include "os/process.h"
 #include "os/sandbox.h"
 #include "os/user.h"
 
@@ -182,58 +181,6 @@ test_listen_unix(void **state)
 	close(open(address.sun_path, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(listen_open(&options, fds, 1), -EADDRINUSE);
 	assert_int_equal(unlink(address.sun_path), 0);
-}
-
-/* ---- processes ---- */
-
-static int
-status_of(struct process *process)
-{
-	struct pollfd wait = {.fd = process->pidfd, .events = POLLIN};
-	int status;
-
-	assert_int_equal(poll(&wait, 1, 10000), 1);
-	assert_int_equal(process_reap(process, &status), 0);
-	assert_int_equal(process->pidfd, -1);
-	return status;
-}
-
-static void
-test_process(void **state)
-{
-	char *argv[] = {"sh", "-c", "cat <&7; exit 3", NULL};
-	struct process_fd fds[] = {{-1, 7}};
-	struct process_options options = {
-	    .path = "/bin/sh", .argv = argv, .fds = fds, .fd_count = 1};
-	struct process process;
-	unsigned before = fds_open();
-	int status, pipe_ends[2];
-	char text[64];
-	struct appender a = appender_over(text, sizeof(text));
-
-	assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
-	fds[0].from = pipe_ends[0];
-	assert_int_equal(process_spawn(&options, &process), 0);
-	close(pipe_ends[0]);
-	assert_int_equal(process_reap(&process, &status), -EAGAIN);
-	close(pipe_ends[1]);
-	status = status_of(&process);
-	process_status_append(&a, status);
-	assert_memory_equal(text, "exited with code 3", a.length);
-
-	argv[2] = "sleep 100";
-	options.fd_count = 0;
-	assert_int_equal(process_spawn(&options, &process), 0);
-	process_signal(&process, SIGKILL);
-	status = status_of(&process);
-	a = appender_over(text, sizeof(text));
-	process_status_append(&a, status);
-	assert_memory_equal(text, "was killed by SIGKILL", a.length);
-	process_signal(&process, SIGKILL);
-
-	options.path = "/nonexistent";
-	assert_int_equal(process_spawn(&options, &process), -ENOENT);
-	assert_int_equal(fds_open(), before);
 }
 
 static int
@@ -414,7 +361,6 @@ main(void)
 	    cmocka_unit_test(test_memfd),
 	    cmocka_unit_test(test_listen_inet),
 	    cmocka_unit_test(test_listen_unix),
-	    cmocka_unit_test(test_process),
 	    cmocka_unit_test(test_sandbox),
 	    cmocka_unit_test(test_user_find),
 	    cmocka_unit_test(test_user_become),
