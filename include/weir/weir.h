@@ -4,6 +4,7 @@
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 
+#include <weir/frame.h>
 #include <weir/io.h>
 #include <weir/runtime.h>
 #include <weir/task.h>
