@@ -84,7 +84,8 @@ SUSPENDS int io_detach(struct io_fd *io);
  * Edges that came before count too: if @io is readable or hung up already,
  * the hook is called on the next turn of the loop, never from inside this
  * call. It stays set, and is called at every later edge, until it is replaced;
- * a hook that starts a task to read sets it to NULL first.
+ * a hook that starts a task to read sets it to NULL first. With poll and select
+ * one that leaves bytes unread is called for them again, every 10 ms.
  */
 void
 io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events));

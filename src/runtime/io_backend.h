@@ -4,9 +4,9 @@
  * Layer      runtime, inside only
  *
  * An operation is caller memory from submit to its terminal completion. A
- * reactor (epoll) tries the call at submit if the descriptor may be ready and
- * performs it on the loop when it becomes so; a proactor (io_uring) hands it
- * to the kernel. The task sees completions either way.
+ * reactor (epoll, poll, select) tries the call at submit if the descriptor may
+ * be ready and performs it on the loop when it becomes so; a proactor
+ * (io_uring) hands it to the kernel. The task sees completions either way.
  */
 #pragma once
 
@@ -32,8 +32,9 @@ enum io_code {
 	IO_OP_WAIT,
 };
 
-/* io_fd.flags: what is known of the descriptor's type. */
-enum { IO_FD_TYPED = 1, IO_FD_STREAM = 2 };
+/* io_fd.flags: what is known of the descriptor's type; poll and select: its
+ * hook was called and left bytes unread. */
+enum { IO_FD_TYPED = 1, IO_FD_STREAM = 2, IO_FD_TOLD = 4 };
 
 struct io_op {
 	uint8_t code;
@@ -62,6 +63,9 @@ struct io_backend {
 	/* Asks for an early end; the terminal completion still comes (it may
 	 * have come inside this call). */
 	void (*cancel)(struct worker *worker, struct io_op *op);
+	/* May be NULL. After io_watch(): io->on_ready is another; it is called
+	 * when @io is readable already, too. NULL: io.c looks itself. */
+	void (*watch)(struct worker *worker, struct io_fd *io);
 	/* Completes what is ready; waits until @until at most when nothing is.
 	 * At most @batch completions. */
 	int (*poll)(struct worker *worker, instant until, unsigned batch);
@@ -78,6 +82,8 @@ struct io_backend {
 };
 
 extern const struct io_backend io_epoll;
+extern const struct io_backend io_poll;
+extern const struct io_backend io_select;
 
 /* The readiness that @code needs: IO_IN or IO_OUT. */
 unsigned io_code_needs(enum io_code code);
@@ -104,3 +110,5 @@ MUST_CHECK int io_table_open(void);
 MUST_CHECK int io_table_set(struct io_fd *io);
 void io_table_clear(struct io_fd *io);
 struct io_fd *io_table_find(int fd, uint32_t generation);
+/* Of @fd, attached to this worker. */
+uint32_t io_table_generation(int fd);

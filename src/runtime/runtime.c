@@ -16,7 +16,8 @@
 
 struct runtime runtime_here;
 
-static const struct io_backend *const runtime_backends[] = {&io_epoll};
+static const struct io_backend *const runtime_backends[] = {
+    &io_epoll, &io_poll, &io_select};
 
 static const struct io_backend *
 runtime_find_backend(const char *name)

@@ -18,7 +18,9 @@
 
 struct runtime_options {
 	unsigned worker_count; /* 0: one per usable CPU */
-	const char *backend; /* NULL or "auto": the best; "epoll" */
+	/* NULL or "auto": the best; "epoll"; "poll" and "select", for few
+	 * descriptors: a turn costs as much as there are that wait */
+	const char *backend;
 	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
 	bool pin; /* pin each worker to a CPU of the affinity mask */
 };
@@ -44,7 +46,7 @@ unsigned worker_self(void);
  * old. clock_now() of os/clock.h asks the kernel. */
 instant runtime_now(void);
 
-/* The name of the I/O backend in use: "epoll". */
+/* The name of the I/O backend in use. */
 const char *runtime_backend(void);
 
 /*

@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "os/clock.h"
-#include "runtime/io_backend.h"
-#include "runtime/worker.h"
+#include "runtime/io/reactor.h"
 
 #define EPOLL_EVENTS_MAX WORKER_POLL_BATCH
 #define EPOLL_WAKE       UINT64_MAX
@@ -87,87 +86,22 @@ epoll_detach(struct worker *worker, struct io_fd *io, bool closing)
 {
 	struct epoll_state *state = worker->backend_state;
 
-	if (io->reader != NULL && !io->reader->done)
-		io_complete(io->reader, -EBADF);
-	if (io->writer != NULL && !io->writer->done)
-		io_complete(io->writer, -EBADF);
+	reactor_end(io);
 	if (!closing)
 		epoll_ctl(state->epoll, EPOLL_CTL_DEL, io->fd, NULL);
-}
-
-static int
-epoll_submit(struct worker *worker, struct io_op *op)
-{
-	unsigned needs = io_code_needs((enum io_code)op->code);
-
-	(void)worker;
-	/* Readiness is asked of the kernel, and a connect starts something:
-	 * both are tried whatever the bits say. */
-	if (op->code == IO_OP_CONNECT)
-		op->io->ready = 0;
-	if (((op->io->ready & needs) != 0 || op->code == IO_OP_WAIT ||
-		op->code == IO_OP_CONNECT) &&
-	    io_perform(op))
-		return 1;
-	op->done = false;
-	return 0;
-}
-
-/* Nothing of it is in the kernel: it ends at once. */
-static void
-epoll_cancel(struct worker *worker, struct io_op *op)
-{
-	(void)worker;
-	op->result = -ECANCELED;
-	op->done = true;
-}
-
-static void
-epoll_try(struct io_op *op)
-{
-	if (op != NULL && !op->done && io_perform(op))
-		io_complete(op, op->result);
-}
-
-static uint8_t
-epoll_ready_bits(uint32_t events)
-{
-	uint8_t ready = 0;
-
-	if ((events & EPOLLIN) != 0)
-		ready |= IO_IN;
-	if ((events & EPOLLOUT) != 0)
-		ready |= IO_OUT;
-	/* The peer's end: reads return it, also after what is still there. */
-	if ((events & EPOLLRDHUP) != 0)
-		ready |= IO_IN | IO_HUP;
-	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
-		ready |= IO_IN | IO_OUT | IO_HUP;
-	return ready;
 }
 
 static void
 epoll_event_run(struct epoll_event *event)
 {
 	struct io_fd *io;
-	uint8_t ready = epoll_ready_bits(event->events);
 
 	if (event->data.u64 == EPOLL_WAKE)
 		return;
 	io = io_table_find(
 	    (int)(uint32_t)event->data.u64, (uint32_t)(event->data.u64 >> 32));
-	if (io == NULL)
-		return;
-	io->ready |= ready;
-	if ((ready & IO_OUT) != 0)
-		epoll_try(io->writer);
-	if ((ready & IO_IN) == 0)
-		return;
-	if (io->reader != NULL)
-		epoll_try(io->reader);
-	else if (io->on_ready != NULL)
-		/* Last: it may close and free @io. */
-		io->on_ready(io, io->ready);
+	if (io != NULL)
+		reactor_ready(io, reactor_bits(event->events));
 }
 
 static int
@@ -230,8 +164,8 @@ const struct io_backend io_epoll = {
     .close = epoll_close,
     .attach = epoll_attach,
     .detach = epoll_detach,
-    .submit = epoll_submit,
-    .cancel = epoll_cancel,
+    .submit = reactor_submit,
+    .cancel = reactor_cancel,
     .poll = epoll_poll,
     .wake = epoll_wake,
 };

@@ -96,10 +96,14 @@ io_detach(struct io_fd *io)
 void
 io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events))
 {
+	struct worker *worker = worker_here;
+
 	io->on_ready = on_ready;
 	list_remove(&io->watched);
-	if (on_ready != NULL && (io->ready & IO_IN) != 0)
-		list_push_back(&worker_here->watches, &io->watched);
+	if (worker->backend->watch != NULL)
+		worker->backend->watch(worker, io);
+	else if (on_ready != NULL && (io->ready & IO_IN) != 0)
+		list_push_back(&worker->watches, &io->watched);
 }
 
 /* The bit may be left from bytes that were read since: a read that filled its

@@ -146,7 +146,7 @@ io_test_case(void **state)
 static int
 io_test_run(const struct io_case *cases, size_t case_count)
 {
-	static const char *const backends[] = {"epoll"};
+	static const char *const backends[] = {"epoll", "poll", "select"};
 	static struct io_run runs[64 * array_count(backends)];
 	static struct CMUnitTest tests[array_count(runs)];
 	size_t count = 0;

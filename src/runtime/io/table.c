@@ -76,3 +76,10 @@ io_table_find(int fd, uint32_t generation)
 		return NULL;
 	return entry->io;
 }
+
+uint32_t
+io_table_generation(int fd)
+{
+	return atomic_load_explicit(
+	    &io_entries[fd].generation, memory_order_relaxed);
+}
