@@ -5,6 +5,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/frame.h>
+#include <weir/channel.h>
 #include <weir/io.h>
 #include <weir/runtime.h>
 #include <weir/task.h>

@@ -14,23 +14,40 @@
 
 void (*must_failed_hook)(int fd);
 
-void
-must_failed(
-    const char *expression, const char *file, int line, const char *function)
+static NORETURN void
+must_end(const char *text, int length, int room)
 {
-	char text[512];
-	int length;
-
-	length = snprintf(text, sizeof(text),
-	    "weir: assertion failed: %s at %s:%d in %s()\n", expression, file,
-	    line, function);
-	if (length > (int)sizeof(text) - 1)
-		length = (int)sizeof(text) - 1;
+	if (length > room - 1)
+		length = room - 1;
 	if (length > 0 && write(STDERR_FILENO, text, (size_t)length) < 0)
 		_exit(134);
 	if (must_failed_hook != NULL)
 		must_failed_hook(STDERR_FILENO);
 	abort();
+}
+
+void
+must_failed(
+    const char *expression, const char *file, int line, const char *function)
+{
+	char text[512];
+
+	must_end(text,
+	    snprintf(text, sizeof(text),
+		"weir: assertion failed: %s at %s:%d in %s()\n", expression,
+		file, line, function),
+	    sizeof(text));
+}
+
+void
+must_failed_saying(const char *said, const char *function)
+{
+	char text[512];
+
+	must_end(text,
+	    snprintf(
+		text, sizeof(text), "weir: misuse: %s (%s)\n", said, function),
+	    sizeof(text));
 }
 
 void

@@ -54,6 +54,13 @@ inner_timer(struct weir_timer *timer)
 	return (struct timer *)timer;
 }
 
+struct weir_channel;
+static inline struct chan *
+inner_channel(struct weir_channel *channel)
+{
+	return (struct chan *)channel;
+}
+
 static inline struct event *
 inner_event(struct weir_event *event)
 {

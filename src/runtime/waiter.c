@@ -1,0 +1,66 @@
+#include "runtime/waiter.h"
+
+#include "runtime/worker.h"
+
+static void
+waiter_run(struct inbox_item *item)
+{
+	struct waiter *waiter = container_of(item, struct waiter, item);
+
+	waiter->woken = true;
+	task_wake(waiter->task);
+}
+
+void
+waiter_init(struct waiter *waiter, bool shared)
+{
+	waiter->item.run = waiter_run;
+	waiter->task = worker_here->current;
+	waiter->worker = worker_here->index;
+	waiter->shared = shared;
+	waiter->woken = false;
+	atomic_init(&waiter->claim, 0);
+}
+
+void
+waiter_wake(struct waiter *waiter)
+{
+	struct worker *worker = worker_here;
+
+	if (worker != NULL && worker->index == waiter->worker)
+		waiter_run(&waiter->item);
+	else
+		worker_post(waiter->worker, &waiter->item);
+}
+
+void
+waiters_wake(struct waiters *waiters)
+{
+	struct inbox_item *item;
+
+	*waiters->last = NULL;
+	item = waiters->first;
+	while (item != NULL) {
+		struct inbox_item *next = item->next;
+
+		waiter_wake(container_of(item, struct waiter, item));
+		item = next;
+	}
+}
+
+int
+waiter_wait(struct waiter *waiter, const char *reason, instant deadline)
+{
+	int error = 0;
+
+	while (!waiter->woken && error == 0)
+		error = task_park(reason, deadline);
+	if (waiter->woken)
+		return 0;
+	if (waiter_claim(waiter, WAITER_LEFT))
+		return error;
+	/* Claimed by another worker: its message is on the way. */
+	while (!waiter->woken)
+		task_park_uncancellable(reason);
+	return 0;
+}
