@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cc.h"
+#include "public/transport.h"
 
 #define FRAME_MAX_DEFAULT 65536
 
@@ -139,8 +140,7 @@ find_line(const struct weir_framing *framing, const unsigned char *bytes,
 	    framing, bytes, length, end, end != NULL ? 1 : 2, ret_frame);
 }
 
-/* The first @looked bytes are known to hold no whole border. */
-static ssize_t
+ssize_t
 frame_find(const struct weir_framing *framing, const unsigned char *bytes,
     size_t length, size_t looked, struct weir_frame *ret_frame)
 {
