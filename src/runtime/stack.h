@@ -20,7 +20,7 @@
 
 #include "base/cc.h"
 
-#define STACK_SLOT_BYTES   (64 << 10)
+#define STACK_SLOT_BYTES   (68 << 10)
 #define STACK_GUARD_BYTES  4096
 #define STACK_CANARY_BYTES 128
 /* A guard splits a mapping in two: half of vm.max_map_count (65,530) by

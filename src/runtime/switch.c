@@ -1,14 +1,8 @@
 #include "runtime/switch.h"
 
-#if defined(__x86_64__)
-/* r15 r14 r13 r12 rbx rbp, then the address to continue at. */
-enum { SWITCH_WORDS = 7, SWITCH_ENTRY = 4, SWITCH_PC = 6 };
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
 /* d8-d15, x19-x28, x29, x30. */
 enum { SWITCH_WORDS = 20, SWITCH_ENTRY = 8, SWITCH_PC = 19 };
-#else
-#	error "no stack switch for this machine: add src/runtime/switch_X.S"
-#endif
 
 /* In assembly: calls the function in the first saved general register with
  * a zero frame pointer and no return address, so that unwinders stop. */
@@ -20,12 +14,10 @@ switch_prepare(void *top, void (*entry)(void))
 	uintptr_t *frame = (uintptr_t *)top - 2 - SWITCH_WORDS;
 
 	must(((uintptr_t)top & 15) == 0);
-	/* x86-64: the pointer after the pops must be 16-byte aligned. */
-	if (((uintptr_t)(frame + SWITCH_WORDS) & 15) != 0)
-		frame--;
 	for (unsigned i = 0; i < SWITCH_WORDS; i++)
 		frame[i] = 0;
 	frame[SWITCH_ENTRY] = (uintptr_t)entry;
 	frame[SWITCH_PC] = (uintptr_t)switch_entry;
 	return frame;
 }
+#endif

@@ -107,7 +107,7 @@ task_end(struct worker *worker, struct task *task, int result)
 		task_handle_end(task->handle, result);
 	scope_task_ended(task->scope, task, result);
 	worker->ended = task;
-	worker_switch(worker, task, true);
+	worker_switch(worker, task);
 }
 
 static void
@@ -117,8 +117,9 @@ task_main(void)
 	struct task *task = worker->current;
 
 	worker_switched(worker, &task->context);
+	/* It does not return, but the compiler must not know: it would call
+	 * instead of jumping, see switch_entry. */
 	task_end(worker, task, task->fn(task->arg));
-	__builtin_unreachable();
 }
 
 static struct task *
@@ -235,7 +236,7 @@ task_yield(void)
 	if (error < 0)
 		return error;
 	worker_ready(worker, self);
-	worker_switch(worker, self, false);
+	worker_switch(worker, self);
 	return task_stop_error(self, worker->now);
 }
 
@@ -245,7 +246,7 @@ task_park_now(struct worker *worker, struct task *self, const char *reason)
 {
 	self->state = TASK_PARKED;
 	self->reason = reason;
-	worker_switch(worker, self, false);
+	worker_switch(worker, self);
 	self->reason = NULL;
 }
 

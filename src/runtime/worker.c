@@ -8,25 +8,20 @@
 
 #define HOUSEKEEPING_EVERY duration_s(1)
 
-__thread struct worker *worker_here;
+__thread struct worker *worker_here
+    __attribute__((tls_model("initial-exec")));
 
-static void
-worker_count_switch(struct worker *worker)
+/* Is it time to look at what the kernel has? */
+static NOINLINE bool
+worker_turn_over(struct worker *worker)
 {
-	atomic_store_explicit(&worker->switch_count,
-	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) +
-		1,
-	    memory_order_relaxed);
-}
+	instant now = clock_now();
 
-void
-worker_ready(struct worker *worker, struct task *task)
-{
-	task->state = TASK_READY;
-	task->next_ready = NULL;
-	*worker->ready_last = task;
-	worker->ready_last = &task->next_ready;
-	worker->ready_count++;
+	if (worker->turn_rounds++ >= WORKER_TURN_ROUNDS ||
+	    instant_since(now, worker->now).ns >= WORKER_TURN_NS)
+		return true;
+	worker->turn_work = 0;
+	return false;
 }
 
 /* A simulation runs ready tasks in other orders: the one that it picks becomes
@@ -53,19 +48,25 @@ worker_ready_pick(struct worker *worker)
 	worker->ready_first = task;
 }
 
-static struct task *
+/* The next to run; NULL: the loop. */
+static inline struct task *
 worker_take_ready(struct worker *worker)
 {
 	struct task *task;
 
+<<<<<<< HEAD
 	if (unlikely(worker->picks))
 		worker_ready_pick(worker);
 	task = worker->ready_first;
 	if (task == NULL)
+=======
+	if (unlikely(task == NULL))
+>>>>>>> 22ac8b0 (wip)
 		return NULL;
 	if (worker->turn_left > 0)
 		worker->turn_left--;
-	else if (worker->turn_work >= WORKER_TURN_WORK)
+	else if (unlikely(worker->turn_work >= WORKER_TURN_WORK) &&
+	    worker_turn_over(worker))
 		return NULL;
 	worker->ready_count--;
 	worker->ready_first = task->next_ready;
@@ -101,54 +102,47 @@ worker_switched(struct worker *worker, struct context *here)
 }
 
 /* A slice ends and the next begins. */
-static void
+static inline void
 worker_slice(struct worker *worker)
 {
 	worker->turn_work += 1 + (uint32_t)(TASK_SLICE_OPS - worker->ops_left);
 	worker->ops_left = TASK_SLICE_OPS;
 }
 
-static void
-worker_enter(
-    struct worker *worker, struct context *from, struct task *task, bool ends)
-{
-	struct context *to = task != NULL ? &task->context : &worker->loop;
-
-	worker_slice(worker);
-	worker->current = task;
-	worker_count_switch(worker);
-	sanitize_switch_start(from, to, ends);
-	switch_stack(&from->sp, to->sp);
-	worker_switched(worker, from);
-}
-
+/* @self is NULL on the loop. */
 void
-worker_switch(struct worker *worker, struct task *self, bool ends)
+worker_switch(struct worker *worker, struct task *self)
 {
+	struct context *from = self != NULL ? &self->context : &worker->loop;
 	struct task *next;
 
 	must(nosuspend_depth == 0);
-	if (unlikely(!worker->stacks.guard_install))
+	if (unlikely(!worker->stacks.guard_install) && self != NULL)
 		stack_check(&worker->stacks, task_slot(self));
 	next = worker_take_ready(worker);
-	if (next == self) {
-		/* It was the only one that is ready. */
-		worker_slice(worker);
+	worker_slice(worker);
+	/* It was the only one that is ready; or nobody is. */
+	if (next == self)
 		return;
-	}
-	worker_enter(worker, &self->context, next, ends);
+	worker->current = next;
+	atomic_store_explicit(&worker->switch_count,
+	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) +
+		1,
+	    memory_order_relaxed);
+	struct context *to = next != NULL ? &next->context : &worker->loop;
+
+	sanitize_switch_start(from, to, worker->ended != NULL);
+	switch_stack(&from->sp, to->sp);
+	worker_switched(worker, from);
 }
 
 static void
 worker_run_ready(struct worker *worker)
 {
-	struct task *task;
-
 	worker->turn_left = worker->ready_count;
 	worker->turn_work = 0;
-	task = worker_take_ready(worker);
-	if (task != NULL)
-		worker_enter(worker, &worker->loop, task, false);
+	worker->turn_rounds = 0;
+	worker_switch(worker, NULL);
 	must(worker->current == NULL);
 }
 

@@ -27,10 +27,15 @@
 /* I/O operations of a task before it yields: with 32, a neighbour of a flood
  * waits 0.5 ms at the median, without a limit 85 ms. */
 #define TASK_SLICE_OPS 32
-/* Switches and I/O operations of a turn, at least, while tasks are ready: a
- * poll costs 0.2 us and an operation 1 to 5, so a turn is 0.3 ms at most unless
- * more than that many tasks were ready at its start. */
+/* Switches and I/O operations of a turn, at least, while tasks are ready. An
+ * operation costs 1 to 5 us, so a turn is 0.3 ms at most unless more than that
+ * many tasks were ready at its start. A poll costs 0.3 us, as much as 60
+ * switches without an operation: a turn that was shorter than WORKER_TURN_NS
+ * goes on, up to WORKER_TURN_ROUNDS times as long (a simulated clock may
+ * stand still). */
 #define WORKER_TURN_WORK   64
+#define WORKER_TURN_NS	   20000
+#define WORKER_TURN_ROUNDS 64
 #define WORKER_POLL_BATCH  256
 #define WORKER_INBOX_BATCH 256
 
@@ -88,7 +93,8 @@ struct worker {
 	struct task **ready_last;
 	uint32_t ready_count;
 	uint32_t turn_left; /* of those ready at the start of the turn */
-	uint32_t turn_work; /* switches and operations since then */
+	uint32_t turn_work; /* switches and operations of this round */
+	uint32_t turn_rounds;
 	int ops_left; /* of the current task's slice */
 	bool picks; /* the backend chooses among ready tasks */
 	instant now;
@@ -152,11 +158,20 @@ extern struct runtime runtime_here;
 MUST_CHECK int worker_init(struct worker *worker, unsigned index);
 void worker_fini(struct worker *worker);
 void worker_run(struct worker *worker);
-void worker_ready(struct worker *worker, struct task *task);
-/* Leave the current task for the next ready one or the loop. */
-void worker_switch(struct worker *worker, struct task *self, bool ends);
+/* Leave the current task for the next ready one or the loop; for good when it
+ * is worker->ended. The only caller of switch_stack(), see switch.h. */
+void worker_switch(struct worker *worker, struct task *self);
 /* First thing after a switch, on the new stack. */
 void worker_switched(struct worker *worker, struct context *here);
+static inline void
+worker_ready(struct worker *worker, struct task *task)
+{
+	task->state = TASK_READY;
+	task->next_ready = NULL;
+	*worker->ready_last = task;
+	worker->ready_last = &task->next_ready;
+	worker->ready_count++;
+}
 void worker_wake(struct worker *worker);
 
 /* task.c */
