@@ -5,7 +5,7 @@
  * Threads    one worker per core; worker 0 is the thread that called
  *            runtime_run(). Tasks, descriptors and timers belong to the worker
  *            that made them and never move.
- * Memory     64 GiB of address space per worker for stacks (reserved, not
+ * Memory     65 GiB of address space per worker for stacks (reserved, not
  *            used), touched a page at a time
  */
 #pragma once

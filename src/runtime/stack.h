@@ -3,11 +3,11 @@
  *
  * Layer      runtime, inside only
  * Threads    its worker; stack_find() reads and is async-signal-safe
- * Memory     one reservation of 64 GiB (less if the process may not), cut
- *            into slots of 64 KiB. A slot in use is one page, plus what its
+ * Memory     one reservation of 65 GiB (less if the process may not), cut
+ *            into slots of 68 KiB. A slot in use is one page, plus what its
  *            task touched:
  *
- *              slot                                         slot + 64 KiB
+ *              slot                                         slot + 68 KiB
  *              | guard page | ... stack grows down ... | struct task |
  *
  * Limits     stack_slots_max(); then -EAGAIN
@@ -20,8 +20,15 @@
 
 #include "base/cc.h"
 
-#define STACK_SLOT_BYTES   (68 << 10)
-#define STACK_GUARD_BYTES  4096
+#define STACK_SLOT_BYTES  (68 << 10)
+#define STACK_GUARD_BYTES 4096
+/* The top of a stack is lower by 0 to 15 cache lines: with the same address
+ * modulo 4096 in all of them, what one task stores delays what the next one
+ * loads, and 8 of them fill their set of the cache. A slot of 17 pages is what
+ * gives neighbours different colours, and different sets of the second-level
+ * cache. */
+#define STACK_COLOURS      16
+#define STACK_COLOUR_BYTES 64
 #define STACK_CANARY_BYTES 128
 /* A guard splits a mapping in two: half of vm.max_map_count (65,530) by
  * default, and half of that left to everybody else. */

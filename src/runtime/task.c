@@ -13,8 +13,6 @@
 #include "runtime/switch.h"
 #include "runtime/worker.h"
 
-__thread unsigned nosuspend_depth;
-
 static bool
 task_shielded(const struct task *task, instant now)
 {
@@ -101,7 +99,7 @@ static void
 task_end(struct worker *worker, struct task *task, int result)
 {
 	must(task->scopes_open == 0);
-	must(nosuspend_depth == 0);
+	must(worker->nosuspend_depth == 0);
 	timer_stop(&task->timer);
 	if (task->handle != NULL)
 		task_handle_end(task->handle, result);
@@ -116,7 +114,7 @@ task_main(void)
 	struct worker *worker = worker_here;
 	struct task *task = worker->current;
 
-	worker_switched(worker, &task->context);
+	worker_switched(worker);
 	/* It does not return, but the compiler must not know: it would call
 	 * instead of jumping, see switch_entry. */
 	task_end(worker, task, task->fn(task->arg));
@@ -235,8 +233,7 @@ task_yield(void)
 	error = task_stop_error(self, worker->now);
 	if (error < 0)
 		return error;
-	worker_ready(worker, self);
-	worker_switch(worker, self);
+	worker_yield(worker, self);
 	return task_stop_error(self, worker->now);
 }
 
@@ -354,12 +351,15 @@ task_unshield(void)
 void
 nosuspend_enter(void)
 {
-	nosuspend_depth++;
+	if (worker_here != NULL)
+		worker_here->nosuspend_depth++;
 }
 
 void
 nosuspend_leave(void)
 {
-	must(nosuspend_depth > 0);
-	nosuspend_depth--;
+	if (worker_here != NULL) {
+		must(worker_here->nosuspend_depth > 0);
+		worker_here->nosuspend_depth--;
+	}
 }

@@ -8,8 +8,7 @@
 
 #define HOUSEKEEPING_EVERY duration_s(1)
 
-__thread struct worker *worker_here
-    __attribute__((tls_model("initial-exec")));
+__thread struct worker *worker_here __attribute__((tls_model("initial-exec")));
 
 /* Is it time to look at what the kernel has? */
 static NOINLINE bool
@@ -48,31 +47,33 @@ worker_ready_pick(struct worker *worker)
 	worker->ready_first = task;
 }
 
+/* May the next task run, or is it the loop's turn? */
+static inline bool
+worker_turn_goes_on(struct worker *worker)
+{
+	if (worker->turn_left > 0) {
+		worker->turn_left--;
+		return true;
+	}
+	return likely(worker->turn_work < WORKER_TURN_WORK) ||
+	    !worker_turn_over(worker);
+}
+
 /* The next to run; NULL: the loop. */
 static inline struct task *
 worker_take_ready(struct worker *worker)
 {
 	struct task *task;
 
-<<<<<<< HEAD
 	if (unlikely(worker->picks))
 		worker_ready_pick(worker);
 	task = worker->ready_first;
-	if (task == NULL)
-=======
-	if (unlikely(task == NULL))
->>>>>>> 22ac8b0 (wip)
-		return NULL;
-	if (worker->turn_left > 0)
-		worker->turn_left--;
-	else if (unlikely(worker->turn_work >= WORKER_TURN_WORK) &&
-	    worker_turn_over(worker))
+	if (task == NULL || !worker_turn_goes_on(worker))
 		return NULL;
 	worker->ready_count--;
 	worker->ready_first = task->next_ready;
 	if (task->next_ready == NULL)
 		worker->ready_last = &worker->ready_first;
-	task->state = TASK_RUNNING;
 	return task;
 }
 
@@ -94,10 +95,12 @@ worker_bury(struct worker *worker)
 }
 
 void
-worker_switched(struct worker *worker, struct context *here)
+worker_switched(struct worker *worker)
 {
-	sanitize_switch_finish(here);
-	if (worker->ended != NULL)
+	struct task *task = worker->current;
+
+	sanitize_switch_finish(task != NULL ? &task->context : &worker->loop);
+	if (unlikely(worker->ended != NULL))
 		worker_bury(worker);
 }
 
@@ -109,40 +112,87 @@ worker_slice(struct worker *worker)
 	worker->ops_left = TASK_SLICE_OPS;
 }
 
-/* @self is NULL on the loop. */
-void
-worker_switch(struct worker *worker, struct task *self)
+/* From @self to @next, either of which is NULL for the loop. The only place
+ * that switches: see switch.h. */
+static NOINLINE void
+worker_leave(struct worker *worker, struct task *self, struct task *next)
 {
 	struct context *from = self != NULL ? &self->context : &worker->loop;
-	struct task *next;
+	struct context *to = next != NULL ? &next->context : &worker->loop;
 
-	must(nosuspend_depth == 0);
-	if (unlikely(!worker->stacks.guard_install) && self != NULL)
-		stack_check(&worker->stacks, task_slot(self));
-	next = worker_take_ready(worker);
-	worker_slice(worker);
-	/* It was the only one that is ready; or nobody is. */
-	if (next == self)
-		return;
 	worker->current = next;
+	if (next != NULL)
+		next->state = TASK_RUNNING;
 	atomic_store_explicit(&worker->switch_count,
 	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) +
 		1,
 	    memory_order_relaxed);
-	struct context *to = next != NULL ? &next->context : &worker->loop;
-
 	sanitize_switch_start(from, to, worker->ended != NULL);
 	switch_stack(&from->sp, to->sp);
-	worker_switched(worker, from);
+	/* Nothing is kept over the switch: it would go to memory before. */
+	worker_switched(worker_here);
+}
+
+static inline void
+worker_check_leave(struct worker *worker, struct task *self)
+{
+	must(worker->nosuspend_depth == 0);
+	if (unlikely(!worker->stacks.guard_install))
+		stack_check(&worker->stacks, task_slot(self));
+}
+
+void
+worker_switch(struct worker *worker, struct task *self)
+{
+	struct task *next;
+
+	worker_check_leave(worker, self);
+	next = worker_take_ready(worker);
+	worker_slice(worker);
+	/* Woken meanwhile, and the first. */
+	if (next == self)
+		self->state = TASK_RUNNING;
+	else
+		worker_leave(worker, self, next);
+}
+
+/* worker_ready() and worker_switch() in one, for speed. */
+void
+worker_yield(struct worker *worker, struct task *self)
+{
+	struct task *next = worker->ready_first;
+
+	worker_check_leave(worker, self);
+	if (unlikely(worker->picks) || !worker_turn_goes_on(worker)) {
+		worker_ready(worker, self);
+		next = worker->picks ? worker_take_ready(worker) : NULL;
+	} else if (next != NULL) {
+		self->state = TASK_READY;
+		self->next_ready = NULL;
+		*worker->ready_last = self;
+		worker->ready_last = &self->next_ready;
+		worker->ready_first = next->next_ready;
+	} else {
+		next = self;
+	}
+	worker_slice(worker);
+	if (next != self)
+		worker_leave(worker, self, next);
+	else
+		self->state = TASK_RUNNING;
 }
 
 static void
 worker_run_ready(struct worker *worker)
 {
+	struct task *task;
+
 	worker->turn_left = worker->ready_count;
 	worker->turn_work = 0;
 	worker->turn_rounds = 0;
-	worker_switch(worker, NULL);
+	task = worker_take_ready(worker);
+	if (task != NULL)
+		worker_leave(worker, NULL, task);
 	must(worker->current == NULL);
 }
 

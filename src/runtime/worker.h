@@ -34,7 +34,7 @@
  * goes on, up to WORKER_TURN_ROUNDS times as long (a simulated clock may
  * stand still). */
 #define WORKER_TURN_WORK   64
-#define WORKER_TURN_NS	   20000
+#define WORKER_TURN_NS     20000
 #define WORKER_TURN_ROUNDS 64
 #define WORKER_POLL_BATCH  256
 #define WORKER_INBOX_BATCH 256
@@ -96,6 +96,7 @@ struct worker {
 	uint32_t turn_work; /* switches and operations of this round */
 	uint32_t turn_rounds;
 	int ops_left; /* of the current task's slice */
+	unsigned nosuspend_depth;
 	bool picks; /* the backend chooses among ready tasks */
 	instant now;
 	struct task *ended; /* its stack is still to be released */
@@ -135,8 +136,6 @@ struct worker {
  * be kept across a suspension. */
 extern __thread struct worker *worker_here
     __attribute__((tls_model("initial-exec")));
-extern __thread unsigned nosuspend_depth
-    __attribute__((tls_model("initial-exec")));
 
 /* All workers of the running runtime. */
 struct runtime {
@@ -159,10 +158,12 @@ MUST_CHECK int worker_init(struct worker *worker, unsigned index);
 void worker_fini(struct worker *worker);
 void worker_run(struct worker *worker);
 /* Leave the current task for the next ready one or the loop; for good when it
- * is worker->ended. The only caller of switch_stack(), see switch.h. */
+ * is worker->ended. */
 void worker_switch(struct worker *worker, struct task *self);
+/* The same, and come back after those that are ready. */
+void worker_yield(struct worker *worker, struct task *self);
 /* First thing after a switch, on the new stack. */
-void worker_switched(struct worker *worker, struct context *here);
+void worker_switched(struct worker *worker);
 static inline void
 worker_ready(struct worker *worker, struct task *task)
 {
@@ -181,12 +182,18 @@ void task_cancel_one(struct task *task, int error);
 static inline struct task *
 task_of_slot(char *slot)
 {
-	return (struct task *)(slot + STACK_SLOT_BYTES) - 1;
+	uintptr_t colour = (uintptr_t)slot / 4096 % STACK_COLOURS;
+
+	return (struct task *)(slot + STACK_SLOT_BYTES -
+		   colour * STACK_COLOUR_BYTES) -
+	    1;
 }
 static inline char *
 task_slot(struct task *task)
 {
-	return (char *)(task + 1) - STACK_SLOT_BYTES;
+	/* Whatever its colour, it lies in the last page. */
+	return (char *)((uintptr_t)task & ~(uintptr_t)4095) + 4096 -
+	    STACK_SLOT_BYTES;
 }
 
 /* join.c */

@@ -10,10 +10,11 @@ them); of the one that runs on a worker use gdb's own bt in its thread.
 """
 import gdb
 
-SLOT = 64 << 10
+SLOT = 68 << 10
+COLOURS, COLOUR_BYTES = 16, 64
 STATES = {0: "free", 1: "ready", 2: "running", 3: "parked"}
 # Where switch_stack() leaves the frame pointer and the return address.
-SAVED = {"i386:x86-64": (5 * 8, 6 * 8), "aarch64": (18 * 8, 19 * 8)}
+SAVED = {"i386:x86-64": (0, 8), "aarch64": (18 * 8, 19 * 8)}
 
 
 def word(address):
@@ -32,7 +33,8 @@ def tasks():
         stacks = runtime["workers"][index]["stacks"]
         arena = int(stacks["arena"])
         for slot in range(int(stacks["slot_count"])):
-            address = arena + (slot + 1) * SLOT - kind.sizeof
+            colour = (arena + slot * SLOT) // 4096 % COLOURS
+            address = arena + (slot + 1) * SLOT - colour * COLOUR_BYTES - kind.sizeof
             task = gdb.Value(address).cast(kind.pointer()).dereference()
             if int(task["state"]):
                 yield index, task
@@ -61,7 +63,7 @@ def backtrace(task):
         print("    (running: see the thread of its worker)")
         return
     sp = int(task["context"]["sp"])
-    low = int(task.address) & ~(SLOT - 1)
+    low = (int(task.address) & ~4095) + 4096 - SLOT
     at_fp, at_pc = SAVED[gdb.selected_inferior().architecture().name()]
     fp, pc = word(sp + at_fp), word(sp + at_pc)
     for depth in range(64):
