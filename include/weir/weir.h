@@ -7,6 +7,7 @@
 #include <weir/frame.h>
 #include <weir/channel.h>
 #include <weir/io.h>
+#include <weir/local.h>
 #include <weir/protocol.h>
 #include <weir/runtime.h>
 #include <weir/task.h>

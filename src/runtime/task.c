@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "os/clock.h"
+#include "runtime/local.h"
 #include "runtime/switch.h"
 #include "runtime/worker.h"
 
@@ -113,11 +114,15 @@ task_main(void)
 {
 	struct worker *worker = worker_here;
 	struct task *task = worker->current;
+	int result;
 
 	worker_switched(worker);
+	result = task->fn(task->arg);
+	if (unlikely(task->own != NULL))
+		local_end(task);
 	/* It does not return, but the compiler must not know: it would call
 	 * instead of jumping, see switch_entry. */
-	task_end(worker, task, task->fn(task->arg));
+	task_end(worker, task, result);
 }
 
 static struct task *
@@ -192,6 +197,7 @@ task_start_with_at(struct scope *scope, const struct task_options *options,
 	task->daemon = options->daemon;
 	task->cancelled = 0;
 	task->joining = NULL;
+	task->own = NULL;
 	task->handle = options->handle;
 	if (task->handle != NULL) {
 		task_handle_begin(task->handle, worker->index);

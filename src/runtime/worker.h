@@ -71,6 +71,7 @@ struct task {
 	const char *reason; /* what it is parked for */
 	struct task_handle *handle; /* NULL: nobody can join it */
 	struct task_handle *joining; /* what it is parked in a join of */
+	struct task_own *own; /* see local.h; NULL until it is used */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct task) <= 320,
     "a parked task is one page: control block and the frames of a call");
@@ -195,6 +196,9 @@ task_slot(struct task *task)
 	return (char *)((uintptr_t)task & ~(uintptr_t)4095) + 4096 -
 	    STACK_SLOT_BYTES;
 }
+
+/* local.c */
+void local_end(struct task *self);
 
 /* join.c */
 void task_handle_begin(struct task_handle *handle, unsigned worker);
