@@ -6,10 +6,13 @@
 
 #include <weir/frame.h>
 #include <weir/channel.h>
+#include <weir/deadlock.h>
 #include <weir/io.h>
 #include <weir/local.h>
+#include <weir/lock.h>
 #include <weir/protocol.h>
 #include <weir/runtime.h>
+#include <weir/sync.h>
 #include <weir/task.h>
 #include <weir/time.h>
 #include <weir/version.h>

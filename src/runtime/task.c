@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "os/clock.h"
+#include "runtime/deadlock.h"
 #include "runtime/local.h"
 #include "runtime/switch.h"
 #include "runtime/worker.h"
@@ -101,6 +102,8 @@ task_end(struct worker *worker, struct task *task, int result)
 {
 	must(task->scopes_open == 0);
 	must(worker->nosuspend_depth == 0);
+	if (unlikely(task->holds != NULL))
+		deadlock_task_ended(task);
 	timer_stop(&task->timer);
 	if (task->handle != NULL)
 		task_handle_end(task->handle, result);
@@ -297,6 +300,35 @@ task_park_uncancellable(const char *reason)
 	self->uncancellable = true;
 	task_park_now(worker, self, reason);
 	self->uncancellable = false;
+}
+
+int
+task_park_inner(const char *reason, instant deadline)
+{
+	struct worker *worker = worker_here;
+	struct task *self;
+	int error;
+
+	must(worker != NULL && worker->current != NULL);
+	self = worker->current;
+	worker->inner_parks++;
+	error = task_park(reason, deadline);
+	worker->inner_parks--;
+	if (likely(!self->broken))
+		return error;
+	self->broken = false;
+	return -EDEADLK;
+}
+
+void
+task_park_inner_uncancellable(const char *reason)
+{
+	struct worker *worker = worker_here;
+
+	must(worker != NULL);
+	worker->inner_parks++;
+	task_park_uncancellable(reason);
+	worker->inner_parks--;
 }
 
 void

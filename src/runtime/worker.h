@@ -72,6 +72,10 @@ struct task {
 	struct task_handle *handle; /* NULL: nobody can join it */
 	struct task_handle *joining; /* what it is parked in a join of */
 	struct task_own *own; /* see local.h; NULL until it is used */
+	struct lock_hold *holds; /* locks; its own business */
+	struct sync_waiter *waits; /* in the queue of a lock, the same */
+	struct sync_waiter *blocked; /* by an owner; see deadlock.c */
+	bool broken; /* its park ends with -EDEADLK */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct task) <= 320,
     "a parked task is one page: control block and the frames of a call");
@@ -115,6 +119,7 @@ struct worker {
 	struct io_pipe *pipes; /* idle ones, for io_splice() */
 	unsigned pipe_count;
 	uint32_t offload_count; /* jobs that will report back */
+	uint32_t inner_parks; /* tasks inside task_park_inner() */
 
 	/* Statistics and what the end of the runtime looks at. */
 	_Atomic uint32_t task_count;
@@ -180,6 +185,13 @@ void worker_wake(struct worker *worker);
 int task_stop_error(const struct task *task, instant now);
 void task_stop(struct task *task); /* its scope was cancelled */
 void task_cancel_one(struct task *task, int error);
+/*
+ * As task_park() and task_park_uncancellable(), for a wait that only another
+ * task can end (or a thread that deadlock.h knows of): when all tasks of all
+ * workers are in such waits, that is a deadlock. -EDEADLK: this task was told.
+ */
+SUSPENDS MUST_CHECK int task_park_inner(const char *reason, instant deadline);
+SUSPENDS void task_park_inner_uncancellable(const char *reason);
 static inline struct task *
 task_of_slot(char *slot)
 {

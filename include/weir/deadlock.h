@@ -1,0 +1,53 @@
+/*
+ * weir/deadlock.h - why nothing goes on
+ *
+ * Found and reported, on stderr or to a hook, are:
+ *
+ * - a circle of up to 64 tasks, of any workers, of which each waits for a lock
+ *   that the next one holds. The call that closes it returns -EDEADLK. Time
+ *   limits of the calls do not count.
+ * - two locks that were taken in both orders, if only once and without harm;
+ *   while that is watched.
+ * - a runtime in which nothing can wake anybody: every worker sleeps, every
+ *   task waits for another one (in a lock, a channel, a scope), no timer runs,
+ *   no descriptor is watched or waited for, and no job is out. The call in
+ *   which the root task waits returns -EDEADLK.
+ * - mistakes in the use of locks.
+ *
+ * Reports say which tasks, which locks, and where each was taken and is waited
+ * for.
+ */
+#ifndef WEIR_DEADLOCK_H
+#define WEIR_DEADLOCK_H
+
+#include <weir/api.h>
+
+WEIR_BEGIN
+
+enum weir_deadlock_kind {
+	WEIR_DEADLOCK_CIRCLE,
+	WEIR_DEADLOCK_ORDER,
+	WEIR_DEADLOCK_ASLEEP,
+	WEIR_DEADLOCK_MISUSE
+};
+
+/*
+ * @hook gets each report instead of stderr; NULL: stderr again. @text is some
+ * lines, for the time of the call. It is called on any worker, in a task or
+ * outside: it must not suspend nor take locks of weir/lock.h.
+ */
+WEIR_API void weir_deadlock_set_hook(
+    void (*hook)(enum weir_deadlock_kind kind, const char *text));
+
+/*
+ * Between these a thread that is no worker may give semaphores and end wait
+ * groups, so that tasks that wait for each other are not deadlocked. Pairs
+ * nest; from any thread. Events need none: one who waits for an event is not
+ * taken for deadlocked.
+ */
+WEIR_API void weir_outside_begin(void);
+WEIR_API void weir_outside_end(void);
+
+WEIR_END
+
+#endif

@@ -1,0 +1,424 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "os/clock.h"
+#include "runtime/deadlock.h"
+#include "runtime/lock.h"
+#include "runtime/runtime.h"
+#include "runtime/sync.h"
+
+static const struct runtime_options one_worker = {.worker_count = 1};
+static const struct runtime_options four_workers = {.worker_count = 4};
+
+/* What was reported last, and how often. */
+static char said[DEADLOCK_TEXT_BYTES];
+static unsigned said_count[4];
+
+static void
+listen_to(enum deadlock_kind kind, const char *text)
+{
+	said_count[kind]++;
+	snprintf(said, sizeof(said), "%s", text);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(said_count, 0, sizeof(said_count));
+	said[0] = '\0';
+	deadlock_set_hook(listen_to);
+	return 0;
+}
+
+static instant
+soon(int64_t ms)
+{
+	return instant_after(clock_now(), duration_ms(ms));
+}
+
+static int
+root_alone(void *arg)
+{
+	struct mutex m = MUTEX_INIT("alone");
+	struct mutex raw;
+
+	(void)arg;
+	assert_int_equal(mutex_lock(&m, instant_never()), 0);
+	assert_true(mutex_held(&m));
+	assert_int_equal(mutex_try(&m), -EBUSY);
+	assert_int_equal(mutex_unlock(&m), 0);
+	assert_false(mutex_held(&m));
+	assert_int_equal(mutex_try(&m), 0);
+	assert_int_equal(mutex_lock(&m, instant_never()), -EDEADLK);
+	assert_non_null(strstr(said, "a task waits for a lock that it holds"));
+	assert_int_equal(mutex_lock(&m, instant_past()), -ETIMEDOUT);
+	assert_int_equal(mutex_fini(&m), -EBUSY);
+	assert_non_null(strstr(said, "mutex 'alone': it is held"));
+	assert_int_equal(mutex_unlock(&m), 0);
+	assert_int_equal(mutex_fini(&m), 0);
+	assert_int_equal(mutex_unlock(&m), -EPERM);
+	assert_non_null(strstr(said, "the caller does not hold it"));
+	memset(&raw, 0, sizeof(raw));
+	assert_int_equal(mutex_lock(&raw, instant_never()), -EINVAL);
+	assert_non_null(strstr(said, "never initialised"));
+	assert_int_equal(said_count[DEADLOCK_CIRCLE], 1);
+	assert_int_equal(said_count[DEADLOCK_MISUSE], 3);
+	return 0;
+}
+
+static void
+test_alone(void **state)
+{
+	struct mutex m = MUTEX_INIT(NULL);
+
+	assert_int_equal(runtime_run(&one_worker, root_alone, NULL), 0);
+	assert_int_equal(mutex_lock(&m, instant_never()), -EPERM);
+	assert_non_null(strstr(said, "called outside a task"));
+	assert_non_null(strstr(said, "mutex of src/runtime/lock_test.c:"));
+}
+
+static int
+root_reentrant(void *arg)
+{
+	struct mutex m = REENTRANT_INIT("again");
+
+	(void)arg;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mutex_lock(&m, instant_never()), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mutex_unlock(&m), 0);
+	assert_int_equal(mutex_unlock(&m), -EPERM);
+	return 0;
+}
+
+static void
+test_reentrant(void **state)
+{
+	assert_int_equal(runtime_run(&one_worker, root_reentrant, NULL), 0);
+}
+
+/* First come, first served; who gives up leaves no trace; a stopped task gets
+ * nothing, also when the lock is free. */
+struct line {
+	struct mutex m;
+	int order[8];
+	int count;
+	int next;
+};
+
+static int
+stand(void *arg)
+{
+	struct line *line = arg;
+	int me = line->next++;
+	int error;
+
+	error = mutex_lock(&line->m, me == 2 ? soon(2) : instant_never());
+	if (error < 0)
+		return me == 2 && error == -ETIMEDOUT ? 0 : error;
+	line->order[line->count++] = me;
+	error = task_yield();
+	mutex_unlock(&line->m);
+	return error;
+}
+
+static int
+root_line(void *arg)
+{
+	struct line line = {.m = MUTEX_INIT("line")};
+	struct scope scope;
+
+	(void)arg;
+	scope_init(&scope, instant_never());
+	assert_int_equal(mutex_lock(&line.m, instant_never()), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(task_start(&scope, "stand", stand, &line), 0);
+	assert_int_equal(task_sleep(duration_ms(10)), 0);
+	assert_int_equal(line.next, 5);
+	mutex_unlock(&line.m);
+	/* It was handed over: nobody overtakes. */
+	assert_int_equal(mutex_try(&line.m), -EBUSY);
+	assert_int_equal(scope_wait(&scope), 0);
+	assert_int_equal(line.count, 4);
+	assert_int_equal(line.order[0], 0);
+	assert_int_equal(line.order[1], 1);
+	assert_int_equal(line.order[2], 3);
+	assert_int_equal(line.order[3], 4);
+	assert_int_equal(task_start(&scope, "stand", stand, &line), 0);
+	scope_cancel(&scope, -EINTR);
+	assert_int_equal(scope_fini(&scope), 0);
+	assert_int_equal(line.count, 4);
+	return mutex_fini(&line.m);
+}
+
+static void
+test_line(void **state)
+{
+	assert_int_equal(runtime_run(&one_worker, root_line, NULL), 0);
+}
+
+/* Two locks in both orders, on one worker and on two. */
+struct fork_eaters {
+	struct mutex noodles, fork;
+	struct barrier both_have_one;
+	struct wait_group done;
+	_Atomic int deadlocks;
+};
+
+static int
+eat(struct fork_eaters *t, struct mutex *first, struct mutex *second)
+{
+	int error;
+
+	assert_int_equal(mutex_lock(first, instant_never()), 0);
+	assert_true(barrier_wait(&t->both_have_one, instant_never()) >= 0);
+	error = mutex_lock(second, instant_never());
+	if (error == -EDEADLK)
+		t->deadlocks++;
+	else
+		assert_int_equal(error, 0);
+	if (error == 0)
+		mutex_unlock(second);
+	mutex_unlock(first);
+	wait_group_done(&t->done);
+	return 0;
+}
+
+static int
+eat_fork_first(void *arg)
+{
+	struct fork_eaters *t = arg;
+
+	return eat(t, &t->fork, &t->noodles);
+}
+
+static int
+eat_noodles_first(void *arg)
+{
+	struct fork_eaters *t = arg;
+
+	return eat(t, &t->noodles, &t->fork);
+}
+
+static int
+root_circle(void *arg)
+{
+	struct fork_eaters t = {.noodles = MUTEX_INIT("noodles"),
+	    .fork = MUTEX_INIT("fork"),
+	    .both_have_one = BARRIER_INIT("both", 2),
+	    .done = WAIT_GROUP_INIT("done")};
+	unsigned last = runtime_worker_count() - 1;
+
+	(void)arg;
+	wait_group_add(&t.done, 2);
+	assert_int_equal(worker_start_on(0, "left", eat_fork_first, &t), 0);
+	assert_int_equal(
+	    worker_start_on(last, "right", eat_noodles_first, &t), 0);
+	assert_int_equal(wait_group_wait(&t.done, instant_never()), 0);
+	assert_int_equal(t.deadlocks, 1);
+	assert_int_equal(mutex_fini(&t.noodles), 0);
+	assert_int_equal(mutex_fini(&t.fork), 0);
+	return 0;
+}
+
+static void
+test_circle(void **state)
+{
+	for (int i = 0; i < 20; i++) {
+		setup(NULL);
+		assert_int_equal(
+		    runtime_run(
+			i % 2 ? &one_worker : &four_workers, root_circle, NULL),
+		    0);
+		assert_int_equal(said_count[DEADLOCK_CIRCLE], 1);
+		assert_non_null(strstr(said, "2 tasks wait for each other"));
+		assert_non_null(strstr(said, "task 'left' (spawned at "));
+		assert_non_null(strstr(said, "task 'right' (spawned at "));
+		assert_non_null(strstr(said, "waits for mutex 'fork' at "));
+		assert_non_null(strstr(said, "waits for mutex 'noodles' at "));
+		assert_non_null(strstr(said, "taken at src/runtime/lock_test"));
+	}
+}
+
+/* Readers and a writer in line; a reader that comes again behind a writer
+ * would wait for itself. */
+struct library {
+	struct rwlock l;
+	char log[16];
+	int length;
+};
+
+static int
+reader(void *arg)
+{
+	struct library *t = arg;
+	int error = rwlock_read(&t->l, instant_never());
+
+	if (error < 0)
+		return error;
+	t->log[t->length++] = 'r';
+	error = task_yield();
+	t->log[t->length++] = '.';
+	rwlock_unlock(&t->l);
+	return error;
+}
+
+static int
+writer(void *arg)
+{
+	struct library *t = arg;
+	int error = rwlock_write(&t->l, instant_never());
+
+	if (error < 0)
+		return error;
+	assert_int_equal(rwlock_try_read(&t->l), -EBUSY);
+	assert_int_equal(rwlock_try_write(&t->l), -EBUSY);
+	t->log[t->length++] = 'w';
+	error = task_yield();
+	t->log[t->length++] = '.';
+	rwlock_unlock(&t->l);
+	return error;
+}
+
+static int
+root_rwlock(void *arg)
+{
+	struct library t = {.l = RWLOCK_INIT("library")};
+	const task_fn line[] = {reader, reader, writer, reader, reader, writer};
+	struct scope scope;
+
+	(void)arg;
+	scope_init(&scope, instant_never());
+	assert_int_equal(rwlock_read(&t.l, instant_never()), 0);
+	assert_int_equal(rwlock_try_read(&t.l), 0);
+	rwlock_unlock(&t.l);
+	for (unsigned i = 0; i < array_count(line); i++)
+		assert_int_equal(task_start(&scope, "line", line[i], &t), 0);
+	assert_int_equal(task_yield(), 0);
+	assert_int_equal(rwlock_try_read(&t.l), -EBUSY);
+	assert_int_equal(rwlock_read(&t.l, instant_never()), -EDEADLK);
+	assert_non_null(strstr(said, "rwlock 'library'"));
+	assert_int_equal(rwlock_fini(&t.l), -EBUSY);
+	assert_int_equal(rwlock_unlock(&t.l), 0);
+	assert_int_equal(scope_wait(&scope), 0);
+	assert_string_equal(t.log, "rr..w.rr..w.");
+	assert_int_equal(rwlock_unlock(&t.l), -EPERM);
+	/* More readers than are known by name. */
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(rwlock_read(&t.l, instant_never()), 0);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(rwlock_unlock(&t.l), 0);
+	assert_int_equal(scope_fini(&scope), 0);
+	return rwlock_fini(&t.l);
+}
+
+static void
+test_rwlock(void **state)
+{
+	assert_int_equal(runtime_run(&one_worker, root_rwlock, NULL), 0);
+}
+
+/* A writer that gives up lets the readers behind it in. */
+static int
+impatient_writer(void *arg)
+{
+	struct library *t = arg;
+
+	return rwlock_write(&t->l, soon(3)) == -ETIMEDOUT ? 0 : -1;
+}
+
+static int
+root_impatient(void *arg)
+{
+	struct library t = {.l = RWLOCK_INIT("library")};
+	struct scope scope;
+
+	(void)arg;
+	scope_init(&scope, instant_never());
+	assert_int_equal(rwlock_read(&t.l, instant_never()), 0);
+	assert_int_equal(task_start(&scope, "writer", impatient_writer, &t), 0);
+	assert_int_equal(task_start(&scope, "reader", reader, &t), 0);
+	assert_int_equal(scope_wait(&scope), 0);
+	assert_string_equal(t.log, "r.");
+	rwlock_unlock(&t.l);
+	return scope_fini(&scope);
+}
+
+static void
+test_impatient(void **state)
+{
+	assert_int_equal(runtime_run(&one_worker, root_impatient, NULL), 0);
+}
+
+/* A task that ends with a lock ends the process, and says which. */
+static int
+ends_with_lock(void *arg)
+{
+	return mutex_lock((struct mutex *)arg, instant_never());
+}
+
+static int
+root_ends(void *arg)
+{
+	static struct mutex m = MUTEX_INIT("kept");
+
+	(void)arg;
+	(void)!task_start(NULL, "forgetful", ends_with_lock, &m);
+	return task_sleep(duration_ms(10));
+}
+
+static void
+test_ends_with_lock(void **state)
+{
+	char text[2048] = "";
+	int fds[2], status;
+	pid_t child;
+
+	assert_int_equal(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		deadlock_set_hook(NULL);
+		runtime_run(&one_worker, root_ends, NULL);
+		_exit(0);
+	}
+	close(fds[1]);
+	for (size_t length = 0; length < sizeof(text) - 1;) {
+		ssize_t got =
+		    read(fds[0], text + length, sizeof(text) - 1 - length);
+
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+	}
+	close(fds[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_non_null(strstr(text, "task 'forgetful' (spawned at "));
+	assert_non_null(strstr(text, "ended and holds\n  mutex 'kept', taken"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_alone, setup),
+	    cmocka_unit_test_setup(test_reentrant, setup),
+	    cmocka_unit_test_setup(test_line, setup),
+	    cmocka_unit_test_setup(test_circle, setup),
+	    cmocka_unit_test_setup(test_rwlock, setup),
+	    cmocka_unit_test_setup(test_impatient, setup),
+	    cmocka_unit_test_setup(test_ends_with_lock, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
