@@ -7,12 +7,14 @@
 #include <weir/frame.h>
 #include <weir/channel.h>
 #include <weir/deadlock.h>
+#include <weir/future.h>
 #include <weir/io.h>
 #include <weir/local.h>
 #include <weir/lock.h>
 #include <weir/protocol.h>
 #include <weir/runtime.h>
 #include <weir/sync.h>
+#include <weir/select.h>
 #include <weir/task.h>
 #include <weir/time.h>
 #include <weir/version.h>

@@ -54,6 +54,13 @@ inner_timer(struct weir_timer *timer)
 	return (struct timer *)timer;
 }
 
+struct weir_future;
+static inline struct future *
+inner_future(struct weir_future *future)
+{
+	return (struct future *)future;
+}
+
 struct weir_channel;
 static inline struct chan *
 inner_channel(struct weir_channel *channel)

@@ -15,3 +15,8 @@ SUSPENDS MUST_CHECK ssize_t io_call_step(
     struct io_op *op, const char *reason, instant deadline);
 /* Give the side back, unless the descriptor was closed meanwhile. */
 void io_call_end(struct io_op *op);
+
+/* The same for a wait for readiness, which may claim both sides. */
+MUST_CHECK int
+io_wait_start(struct io_op *op, struct io_fd *io, unsigned events);
+void io_wait_end(struct io_op *op);

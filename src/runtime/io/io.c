@@ -392,34 +392,46 @@ io_sendfile(
 }
 
 int
-io_wait(struct io_fd *io, unsigned events, instant deadline)
+io_wait_start(struct io_op *op, struct io_fd *io, unsigned events)
 {
-	struct io_op op = {.flags = (int)events};
-	struct io_op *second = NULL;
-	ssize_t result;
+	int error;
 
 	must((events & (IO_IN | IO_OUT)) != 0);
+	*op = (struct io_op){.flags = (int)events, .done = true};
 	if (io->fd >= 0 && (events & IO_IN) != 0 && io->reader != NULL)
 		return -EBUSY;
 	/* It needs IO_OUT by its code; a wait to read takes the other side. */
 	if ((events & IO_OUT) != 0) {
-		result = io_call_start(&op, io, IO_OP_WAIT);
+		error = io_call_start(op, io, IO_OP_WAIT);
 	} else {
-		result = io_call_start(&op, io, IO_OP_RECV);
-		op.code = IO_OP_WAIT;
+		error = io_call_start(op, io, IO_OP_RECV);
+		op->code = IO_OP_WAIT;
 	}
+	if (error == 0 && (events & IO_IN) != 0)
+		io->reader = op;
+	return error;
+}
+
+void
+io_wait_end(struct io_op *op)
+{
+	if (op->io == NULL)
+		return;
+	if ((op->flags & IO_IN) != 0)
+		op->io->reader = NULL;
+	if ((op->flags & IO_OUT) != 0)
+		op->io->writer = NULL;
+}
+
+int
+io_wait(struct io_fd *io, unsigned events, instant deadline)
+{
+	struct io_op op;
+	int result = io_wait_start(&op, io, events);
+
 	if (result < 0)
-		return (int)result;
-	if ((events & IO_IN) != 0) {
-		io->reader = &op;
-		second = &op;
-	}
-	result = io_call_step(&op, "wait", deadline);
-	if (op.io != NULL) {
-		if (second != NULL)
-			io->reader = NULL;
-		if ((events & IO_OUT) != 0)
-			io->writer = NULL;
-	}
-	return (int)result;
+		return result;
+	result = (int)io_call_step(&op, "wait", deadline);
+	io_wait_end(&op);
+	return result;
 }
