@@ -3,7 +3,7 @@ BUILD ?= build
 PY ?= /usr/bin/python3
 MESON ?= meson
 
-.PHONY: all run test check check-all bench fmt install clean fuzz tidy abi
+.PHONY: all run test check check-all bench bench-runtime fmt install clean fuzz tidy abi
 # Ninja is the one that works in parallel: packages first, then Meson.
 .NOTPARALLEL:
 
@@ -31,6 +31,9 @@ check-all: setup-build+check+test $(BUILD)/build.ninja
 
 bench: setup-build+test+bench all
 	@$(PY) bench/run
+
+bench-runtime: setup-build+test+bench all
+	@$(PY) bench/runtime/run --write
 
 fuzz: setup-build+fuzz
 	@$(PY) tools/run-fuzz $(if $(T),--target $(T)) --seconds $(or $(SECONDS),60)
