@@ -8,6 +8,7 @@
 #include <weir/channel.h>
 #include <weir/deadlock.h>
 #include <weir/future.h>
+#include <weir/generator.h>
 #include <weir/io.h>
 #include <weir/local.h>
 #include <weir/lock.h>

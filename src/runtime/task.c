@@ -100,7 +100,9 @@ task_timer_fire(struct timer *timer)
 static void
 task_end(struct worker *worker, struct task *task, int result)
 {
-	must(task->scopes_open == 0);
+	must_say(task->scopes_open == 0,
+	    "a task ends with an open scope or generator: its _fini() comes "
+	    "first");
 	must(worker->nosuspend_depth == 0);
 	if (unlikely(task->holds != NULL))
 		deadlock_task_ended(task);

@@ -156,6 +156,14 @@ worker_switch(struct worker *worker, struct task *self)
 		worker_leave(worker, self, next);
 }
 
+/* The slice goes with it: to the others the two are one. */
+void
+worker_hand_over(struct worker *worker, struct task *self, struct task *next)
+{
+	worker_check_leave(worker, self);
+	worker_leave(worker, self, next);
+}
+
 /* worker_ready() and worker_switch() in one, for speed. */
 void
 worker_yield(struct worker *worker, struct task *self)

@@ -168,6 +168,10 @@ void worker_run(struct worker *worker);
 void worker_switch(struct worker *worker, struct task *self);
 /* The same, and come back after those that are ready. */
 void worker_yield(struct worker *worker, struct task *self);
+/* Leave the current task, which is marked as parked, for @next, which is
+ * parked and on no list that may wake it. */
+void
+worker_hand_over(struct worker *worker, struct task *self, struct task *next);
 /* First thing after a switch, on the new stack. */
 void worker_switched(struct worker *worker);
 static inline void

@@ -1,0 +1,169 @@
+/*
+ * public/generator.c - two tasks of which one runs at a time
+ *
+ * The body is a task in a scope of its own inside the owner's, so it is stopped
+ * and timed out with it. Whose turn it is says `turn`; the switch goes directly
+ * to the other one, past the ready tasks, if it is parked for its turn, which
+ * is so but for the start, the end, and stray wakes.
+ */
+#include <weir/generator.h>
+
+#include <errno.h>
+
+#include "runtime/worker.h"
+
+enum turn { TURN_OWNER, TURN_BODY };
+
+struct generator {
+	struct scope scope;
+	struct task *owner;
+	struct task *task; /* of the body, once it has begun */
+	weir_generator_fn body;
+	void *arg;
+	void *value; /* to the owner */
+	void *sent; /* to the body */
+	int result; /* of the body, once ended */
+	uint8_t turn;
+	bool started;
+	bool closing;
+	bool ended;
+};
+_Static_assert(sizeof(struct generator) <= sizeof(struct weir_generator), "");
+
+static struct generator *
+generator_of(struct weir_generator *generator)
+{
+	return (struct generator *)generator;
+}
+
+/* Until somebody wakes @self, or it gets its turn. @next is NULL or goes on
+ * at once if it can. */
+static void
+generator_park(struct task *self, struct task *next, bool uncancellable)
+{
+	struct worker *worker = worker_here;
+
+	self->state = TASK_PARKED;
+	self->reason = "generator";
+	self->deadline = instant_never();
+	self->uncancellable = uncancellable;
+	self->stopped = false;
+	if (next != NULL && likely(next->state == TASK_PARKED))
+		worker_hand_over(worker, self, next);
+	else
+		worker_switch(worker, self);
+	self->uncancellable = false;
+	self->reason = NULL;
+}
+
+static int
+generator_main(void *arg)
+{
+	struct generator *generator = arg;
+
+	generator->task = task_self();
+	generator->result =
+	    generator->body((struct weir_generator *)generator, generator->arg);
+	generator->ended = true;
+	generator->turn = TURN_OWNER;
+	task_wake(generator->owner);
+	return 0;
+}
+
+/* The body's turn, until it is the owner's again. A stop of the owner alone is
+ * passed on to the body: it may be waiting for something. */
+static void
+generator_resume(struct generator *generator)
+{
+	struct task *self = generator->owner;
+	bool stopped = false;
+
+	generator->turn = TURN_BODY;
+	generator_park(self, generator->task, false);
+	while (unlikely(generator->turn != TURN_OWNER)) {
+		int error = task_stop_error(self, worker_here->now);
+
+		if (self->stopped && error < 0) {
+			stopped = true;
+			scope_cancel(&generator->scope, error);
+		}
+		generator_park(self, NULL, stopped);
+	}
+}
+
+void
+weir_generator_init(
+    struct weir_generator *public, weir_generator_fn body, void *arg)
+{
+	struct generator *generator = generator_of(public);
+
+	must_say(task_self() != NULL, "a generator belongs to a task");
+	*generator =
+	    (struct generator){.owner = task_self(), .body = body, .arg = arg};
+	scope_init(&generator->scope, instant_never());
+}
+
+int
+weir_generator_next(struct weir_generator *public, void *sent, void **ret_value)
+{
+	struct generator *generator = generator_of(public);
+	int error;
+
+	if (unlikely(task_self() != generator->owner))
+		return -EPERM;
+	if (unlikely(generator->ended))
+		return min_of(generator->result, 0);
+	error = task_stop_error(generator->owner, worker_here->now);
+	if (unlikely(error < 0))
+		return error;
+	if (unlikely(!generator->started)) {
+		error = task_start(
+		    &generator->scope, "generator", generator_main, generator);
+		if (error < 0)
+			return error;
+		generator->started = true;
+	}
+	generator->sent = sent;
+	generator_resume(generator);
+	if (unlikely(generator->ended))
+		return min_of(generator->result, 0);
+	*ret_value = generator->value;
+	return 1;
+}
+
+int
+weir_generator_yield(
+    struct weir_generator *public, void *value, void **ret_sent)
+{
+	struct generator *generator = generator_of(public);
+	struct task *self = task_self();
+
+	if (unlikely(self == NULL || self != generator->task))
+		return -EPERM;
+	if (unlikely(generator->closing))
+		return -ECANCELED;
+	generator->value = value;
+	generator->turn = TURN_OWNER;
+	generator_park(self, generator->owner, true);
+	while (unlikely(generator->turn != TURN_BODY))
+		generator_park(self, NULL, true);
+	if (unlikely(generator->closing))
+		return -ECANCELED;
+	if (ret_sent != NULL)
+		*ret_sent = generator->sent;
+	return 0;
+}
+
+int
+weir_generator_fini(struct weir_generator *public)
+{
+	struct generator *generator = generator_of(public);
+
+	if (task_self() != generator->owner)
+		return -EPERM;
+	generator->closing = true;
+	if (generator->started && !generator->ended)
+		generator_resume(generator);
+	scope_fini(&generator->scope);
+	return generator->result;
+}
