@@ -18,6 +18,13 @@ struct weir_options {
 	 * turn costs as much as there are that wait, 0.15 us each */
 	const char *backend;
 	bool pin; /* each worker to a CPU of its own */
+	/* A task that holds its worker longer is named once, with its calls;
+	 * a thread looks after that, and uses SIGURG unless you do. 0: 50 ms;
+	 * -1: never. */
+	int64_t stall_ns;
+	/* Gets that text, lines that end with newlines, on that thread; NULL:
+	 * it goes to stderr. */
+	void (*stall_told)(const char *text);
 	uint64_t reserved[4]; /* zero */
 };
 
@@ -69,6 +76,7 @@ struct weir_info {
 	uint64_t poll_count;
 	uint64_t stack_bytes_mapped;
 	const char *backend;
+	uint64_t stall_count; /* see struct weir_options */
 	uint64_t reserved[4];
 };
 WEIR_API void weir_info_get(struct weir_info *ret_info);

@@ -245,6 +245,17 @@ role_first_build(struct role_first *first)
 	return r;
 }
 
+/* Lines, the first one with the runtime's own "weir: " before it. */
+static void
+role_stalled(const char *text)
+{
+	struct bytes lines = bytes_from(text);
+
+	if (bytes_starts_with(lines, BYTES("weir: ")))
+		lines = bytes_skip(lines, 6);
+	log_text(LOG_LEVEL_WARN, "runtime", lines);
+}
+
 static int
 role_run(struct role_first *first)
 {
@@ -253,6 +264,7 @@ role_run(struct role_first *first)
 	    .worker_count =
 		first->role->threaded ? first->message->config.threads : 1,
 	    .backend = backend,
+	    .stall_told = role_stalled,
 	};
 
 	snprintf(backend, sizeof(backend), "%.*s",

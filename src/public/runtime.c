@@ -11,7 +11,9 @@ weir_run(const struct weir_options *options, weir_task_fn root, void *arg)
 	struct runtime_options inner = {.worker_count = options->worker_count,
 	    .backend = options->backend,
 	    .task_count_max = options->task_count_max,
-	    .pin = options->pin};
+	    .pin = options->pin,
+	    .stall_ns = options->stall_ns,
+	    .stall_told = options->stall_told};
 
 	return runtime_run(&inner, root, arg);
 }
@@ -72,5 +74,6 @@ weir_info_get(struct weir_info *ret_info)
 	    .switch_count = inner.switch_count,
 	    .poll_count = inner.poll_count,
 	    .stack_bytes_mapped = inner.stack_bytes_mapped,
-	    .backend = runtime_backend()};
+	    .backend = runtime_backend(),
+	    .stall_count = inner.stall_count};
 }

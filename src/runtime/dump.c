@@ -1,16 +1,27 @@
+/*
+ * dump.c - every task with what it waits for and the calls it is in
+ *
+ * A worker's tasks are described on its own loop, where none of them runs: to
+ * others their stacks would change while they are read.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "os/clock.h"
+#include "runtime/backtrace.h"
+#include "runtime/switch.h"
 #include "runtime/worker.h"
 
-#define DUMP_CHUNK_BYTES 16384
-#define DUMP_LINE_BYTES  512
+#define DUMP_CHUNK_BYTES 32768
+/* A task: a line, and one of 200 bytes at most for each of its calls. */
+#define DUMP_TASK_BYTES (512 + 200 * BACKTRACE_DEPTH_MAX)
 
 struct dump {
 	struct inbox_item item;
 	struct event done;
+	struct symbols symbols;
 	int fd;
 	int error;
 	char memory[DUMP_CHUNK_BYTES];
@@ -65,24 +76,32 @@ dump_deadline(struct appender *text, const struct task *task, instant now)
 }
 
 static void
-dump_task(
-    struct dump *dump, const struct worker *worker, const struct task *task)
+dump_task(struct dump *dump, const struct worker *worker, struct task *task)
 {
 	struct appender *text = &dump->text;
+	struct backtrace trace;
 
-	if (appender_room(text) < DUMP_LINE_BYTES)
+	if (appender_room(text) < DUMP_TASK_BYTES)
 		dump_flush(dump);
 	append_format(text, "task %p %.64s spawned at %.128s:%d waits: %.64s",
-	    (const void *)task, task->name, task->file, task->line,
-	    dump_state(task));
+	    (void *)task, task->name, task->file, task->line, dump_state(task));
+	if (task->state == TASK_PARKED)
+		append_format(text, " for: %lld ms",
+		    (long long)duration_to_ms(
+			instant_since(worker->now, task->since)));
 	append_literal(text, " deadline: ");
 	dump_deadline(text, task, worker->now);
-	if (task->scope->cancelled != 0)
-		append_format(text, " cancelled: %d", task->scope->cancelled);
-	append_char(text, '\n');
+	if (task->scope->cancelled != 0 || task->cancelled != 0)
+		append_format(text, " cancelled: %d",
+		    task->scope->cancelled != 0 ? task->scope->cancelled
+						: task->cancelled);
+	append_format(text, " stack: %zu bytes\n",
+	    (size_t)((char *)task - (char *)task->context.sp));
+	backtrace_task(&trace, task);
+	backtrace_append(text, &trace, &dump->symbols);
 }
 
-/* On the loop of the worker that is shown. */
+/* On the loop of the worker that is shown: all of its tasks stand still. */
 static void
 dump_worker(struct inbox_item *item)
 {
@@ -92,8 +111,9 @@ dump_worker(struct inbox_item *item)
 	append_format(&dump->text, "worker %u: %u tasks, %u stacks\n",
 	    worker->index, atomic_load(&worker->task_count),
 	    worker->stacks.slot_count);
+	worker->now = clock_now();
 	for (uint32_t i = 0; i < worker->stacks.slot_count; i++) {
-		const struct task *task = task_of_slot(
+		struct task *task = task_of_slot(
 		    worker->stacks.arena + (size_t)i * STACK_SLOT_BYTES);
 
 		if (task->state != TASK_FREE && dump->error == 0)
@@ -115,12 +135,14 @@ runtime_dump(int fd)
 	dump->error = 0;
 	dump->item.run = dump_worker;
 	dump->text = appender_over(dump->memory, sizeof(dump->memory));
+	symbols_init(&dump->symbols);
 	for (unsigned i = 0; i < runtime_worker_count() && error == 0; i++) {
 		event_init(&dump->done);
 		worker_post(i, &dump->item);
 		event_wait_surely(&dump->done);
 		error = dump->error;
 	}
+	symbols_fini(&dump->symbols);
 	free(dump);
 	return error;
 }

@@ -10,6 +10,7 @@
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "runtime/io_backend.h"
+#include "runtime/stall.h"
 #include "runtime/worker.h"
 
 #define TASK_COUNT_MAX 1000000
@@ -49,6 +50,8 @@ runtime_configure(const struct runtime_options *options)
 	    ? options->task_count_max
 	    : TASK_COUNT_MAX;
 	runtime->pin = options->pin;
+	runtime->stall_told =
+	    options->stall_told != NULL ? options->stall_told : stall_print;
 	return io_table_open();
 }
 
@@ -82,6 +85,7 @@ runtime_thread(void *arg)
 	struct worker *worker = arg;
 
 	counters_use(NULL);
+	stall_thread();
 	runtime_worker_enter(worker);
 	return NULL;
 }
@@ -177,6 +181,7 @@ runtime_root_start(task_fn root, void *arg)
 
 	runtime_here.root = root;
 	runtime_here.root_arg = arg;
+	runtime_here.workers[0]->thread = pthread_self();
 	worker_here = runtime_here.workers[0];
 	error = task_start(NULL, "root", runtime_root, arg);
 	worker_here = NULL;
@@ -184,7 +189,7 @@ runtime_root_start(task_fn root, void *arg)
 }
 
 static int
-runtime_run_workers(task_fn root, void *arg)
+runtime_run_workers(task_fn root, void *arg, int64_t stall_ns)
 {
 	int error;
 
@@ -194,8 +199,10 @@ runtime_run_workers(task_fn root, void *arg)
 	if (error == 0)
 		error = runtime_threads_start();
 	if (error == 0) {
+		stall_start(stall_ns);
 		runtime_worker_enter(runtime_here.workers[0]);
 		runtime_threads_join(runtime_here.worker_count);
+		stall_end();
 		offload_end();
 		error = runtime_here.root_result;
 	}
@@ -214,7 +221,7 @@ runtime_run(const struct runtime_options *options, task_fn root, void *arg)
 	error = runtime_configure(options);
 	if (error == 0) {
 		crash_install();
-		error = runtime_run_workers(root, arg);
+		error = runtime_run_workers(root, arg, options->stall_ns);
 		crash_uninstall();
 	}
 	runtime_here.worker_count = 0;
@@ -276,6 +283,8 @@ runtime_info_get(struct runtime_info *ret_info)
 		    &w->task_count_peak, memory_order_relaxed);
 		info.switch_count += atomic_load_explicit(
 		    &w->switch_count, memory_order_relaxed);
+		info.stall_count +=
+		    atomic_load_explicit(&w->stall_count, memory_order_relaxed);
 		info.poll_count +=
 		    atomic_load_explicit(&w->poll_count, memory_order_relaxed);
 		info.stack_bytes_mapped += atomic_load_explicit(&w->stack_slots,

@@ -23,6 +23,13 @@ struct runtime_options {
 	const char *backend;
 	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
 	bool pin; /* pin each worker to a CPU of the affinity mask */
+	/* A task that holds its worker longer is named once, with its calls
+	 * (by a thread, and SIGURG unless that is in use). 0: 50 ms; -1: never
+	 */
+	int64_t stall_ns;
+	/* Gets that text, lines that end with newlines, on a thread of its own;
+	 * NULL: it goes to stderr. */
+	void (*stall_told)(const char *text);
 };
 
 /*
@@ -117,6 +124,7 @@ struct runtime_info {
 	uint32_t task_count_peak;
 	uint64_t switch_count;
 	uint64_t poll_count; /* calls of the backend's wait */
+	uint64_t stall_count; /* see runtime_options */
 	uint64_t stack_bytes_mapped; /* slots ever used, times their size */
 };
 void runtime_info_get(struct runtime_info *ret_info);

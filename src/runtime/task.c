@@ -253,6 +253,7 @@ static void
 task_park_now(struct worker *worker, struct task *self, const char *reason)
 {
 	self->state = TASK_PARKED;
+	self->since = worker->now;
 	self->reason = reason;
 	worker_switch(worker, self);
 	self->reason = NULL;

@@ -4,6 +4,7 @@
 
 #include "os/clock.h"
 #include "runtime/io_backend.h"
+#include "runtime/stall.h"
 #include "runtime/switch.h"
 
 #define HOUSEKEEPING_EVERY duration_s(1)
@@ -234,7 +235,11 @@ worker_poll(struct worker *worker)
 	atomic_store_explicit(&worker->poll_count,
 	    atomic_load_explicit(&worker->poll_count, memory_order_relaxed) + 1,
 	    memory_order_relaxed);
+	atomic_store_explicit(&worker->waits, true, memory_order_relaxed);
 	worker->backend->poll(worker, until, WORKER_POLL_BATCH);
+	atomic_store_explicit(&worker->waits, false, memory_order_relaxed);
+	if (unlikely(atomic_load_explicit(&stall_asleep, memory_order_relaxed)))
+		stall_wake();
 	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
 }
 

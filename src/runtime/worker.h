@@ -59,6 +59,7 @@ struct task {
 	bool daemon;
 	int cancelled; /* this task alone; 0, or what its calls return */
 	instant deadline; /* of the call that parked it */
+	instant since; /* when it parked, as the worker knew it */
 	instant shield_until;
 	struct timer timer; /* armed lazily: may fire before it is needed */
 	struct scope *scope;
@@ -127,6 +128,8 @@ struct worker {
 	_Atomic uint64_t switch_count;
 	_Atomic uint64_t poll_count;
 	_Atomic uint64_t stack_slots;
+	_Atomic uint32_t stall_count; /* written by stall.c */
+	_Atomic bool waits; /* it is in a poll */
 	uint64_t item_count; /* inbox items run */
 	struct inbox_item *inbox_rest; /* taken from `inbox`, in order */
 	struct stop_state stop;
@@ -149,6 +152,7 @@ struct runtime {
 	unsigned worker_count;
 	const struct io_backend *backend;
 	uint32_t task_count_max;
+	void (*stall_told)(const char *text);
 	bool pin;
 	task_fn root;
 	void *root_arg;

@@ -232,7 +232,7 @@ sleeper(void *arg)
 static int
 root_dump(void *arg)
 {
-	char text[4096];
+	char text[16384];
 	int fds[2];
 	ssize_t length;
 	struct runtime_info info;
@@ -250,7 +250,10 @@ root_dump(void *arg)
 	assert_non_null(strstr(text, " far spawned at "));
 	assert_non_null(strstr(text, " near spawned at "));
 	assert_non_null(strstr(text, "worker_test.c:"));
-	assert_non_null(strstr(text, "waits: sleep"));
+	assert_non_null(strstr(text, "waits: sleep for: "));
+	/* Static functions have their names too. */
+	assert_non_null(strstr(text, " root_dump+0x"));
+	assert_non_null(strstr(text, "#0 task_park+0x"));
 	close(fds[0]);
 	close(fds[1]);
 	runtime_info_get(&info);
