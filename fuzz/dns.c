@@ -26,6 +26,12 @@ check_name(const struct dns_name *name)
 static bool
 records_equal(const struct dns_record *a, const struct dns_record *b)
 {
+	if (a->type == DNS_OPT)
+		return b->type == DNS_OPT && bytes_equal(a->raw, b->raw) &&
+		    a->data.opt.udp_octets == b->data.opt.udp_octets &&
+		    a->data.opt.rcode_high == b->data.opt.rcode_high &&
+		    a->data.opt.version == b->data.opt.version &&
+		    a->data.opt.dnssec_ok == b->data.opt.dnssec_ok;
 	if (!dns_name_equal_case(&a->name, &b->name) || a->type != b->type ||
 	    a->class != b->class || a->ttl != b->ttl ||
 	    a->section != b->section)

@@ -1,32 +1,603 @@
 /*
- * resolve.c - getaddrinfo(3) on the offload pool
+ * resolve.c - from a text to addresses: literals, special names, the hosts
+ * file, the search list, the name servers
  *
- * A look-up is a block of its own: whoever asked may be cancelled and gone
- * before the resolver returns.
+ * Each worker has a resolver of its own: the two files as it read them last,
+ * and its cache. A question copies the configuration it was made under, so
+ * that a file may change under it.
  */
 #include "net/resolve.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "net/resolve_cache.h"
+#include "net/resolve_order.h"
+#include "net/resolve_system.h"
+#include "os/file.h"
+#include "os/log.h"
+#include "os/path.h"
 #include "runtime/runtime.h"
 
-union resolve_address {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage storage;
+#define RESOLVE_PATH_BYTES  4096
+#define RESOLVE_FILES_EVERY duration_s(1)
+
+struct resolve_file {
+	const char *path;
+	bool known;
+	int error; /* of the last look, 0 or -errno */
+	struct file_stat seen;
 };
 
-struct resolve_lookup {
-	char name[RESOLVE_NAME_BYTES + 1];
-	int result;
-	unsigned count;
-	union resolve_address found[RESOLVE_ADDRESSES_MAX];
+struct resolver {
+	struct worker_end end;
+	unsigned worker;
+	unsigned edition; /* of the options */
+	char resolv_path[RESOLVE_PATH_BYTES], hosts_path[RESOLVE_PATH_BYTES];
+	bool system;
+	instant looked;
+	struct resolve_file resolv_file, hosts_file;
+	struct resolv_conf conf;
+	struct hosts hosts;
+	struct resolve_cache cache;
 };
+
+/* What resolve_configure() said last. */
+static struct {
+	pthread_mutex_t lock;
+	_Atomic unsigned edition;
+	char resolv_path[RESOLVE_PATH_BYTES], hosts_path[RESOLVE_PATH_BYTES];
+	bool system;
+} resolve_wishes = {.lock = PTHREAD_MUTEX_INITIALIZER,
+    .edition = 1,
+    .resolv_path = "/etc/resolv.conf",
+    .hosts_path = "/etc/hosts"};
+
+static struct resolver *resolvers[RUNTIME_WORKERS_MAX];
+
+int
+resolve_configure(const struct resolve_options *options)
+{
+	const char *resolv = options->resolv_conf != NULL ? options->resolv_conf
+							  : "/etc/resolv.conf";
+	const char *hosts =
+	    options->hosts != NULL ? options->hosts : "/etc/hosts";
+
+	if (strlen(resolv) >= RESOLVE_PATH_BYTES ||
+	    strlen(hosts) >= RESOLVE_PATH_BYTES)
+		return -ENAMETOOLONG;
+	pthread_mutex_lock(&resolve_wishes.lock);
+	memcpy(resolve_wishes.resolv_path, resolv, strlen(resolv) + 1);
+	memcpy(resolve_wishes.hosts_path, hosts, strlen(hosts) + 1);
+	resolve_wishes.system = options->system;
+	atomic_fetch_add(&resolve_wishes.edition, 1);
+	pthread_mutex_unlock(&resolve_wishes.lock);
+	return 0;
+}
+
+/* ---- one worker's resolver ---- */
+
+static void
+resolver_free(struct worker_end *end)
+{
+	struct resolver *resolver = container_of(end, struct resolver, end);
+
+	resolvers[resolver->worker] = NULL;
+	resolve_cache_fini(&resolver->cache);
+	hosts_free(&resolver->hosts);
+	free(resolver);
+}
+
+static void
+resolver_options_take(struct resolver *resolver)
+{
+	pthread_mutex_lock(&resolve_wishes.lock);
+	resolver->edition = atomic_load(&resolve_wishes.edition);
+	memcpy(resolver->resolv_path, resolve_wishes.resolv_path,
+	    RESOLVE_PATH_BYTES);
+	memcpy(resolver->hosts_path, resolve_wishes.hosts_path,
+	    RESOLVE_PATH_BYTES);
+	resolver->system = resolve_wishes.system;
+	pthread_mutex_unlock(&resolve_wishes.lock);
+	resolver->resolv_file =
+	    (struct resolve_file){.path = resolver->resolv_path};
+	resolver->hosts_file =
+	    (struct resolve_file){.path = resolver->hosts_path};
+	resolver->looked = instant_past();
+	resolve_cache_clear(&resolver->cache);
+}
+
+/* Whether it is another one than at the last look. */
+static bool
+resolve_file_changed(struct resolve_file *file)
+{
+	struct file_stat now = {0};
+	int error = file_stat_path(file->path, &now);
+	bool same = file->known && error == file->error &&
+	    (error < 0 ||
+		(now.device == file->seen.device &&
+		    now.inode == file->seen.inode &&
+		    now.size == file->seen.size &&
+		    now.modified_ns == file->seen.modified_ns &&
+		    now.changed_ns == file->seen.changed_ns));
+
+	file->known = true;
+	file->error = error;
+	file->seen = now;
+	return !same;
+}
+
+/* A file that is missing is as good as an empty one. NULL: it cannot be read,
+ * and what was read before stays. */
+static char *
+resolve_file_read(struct resolve_file *file, size_t *ret_length)
+{
+	char *text;
+	int r;
+
+	*ret_length = 0;
+	r = path_read(
+	    file->path, RESOLV_FILE_BYTES_MAX, true, &text, ret_length);
+	if (r == 0)
+		return text;
+	if (r == -ENOENT)
+		return calloc(1, 1);
+	log_warn("resolve", "cannot read %s (%s)", file->path, error_text(r));
+	return NULL;
+}
+
+static void
+resolver_files_look(struct resolver *resolver)
+{
+	size_t length;
+	char *text;
+
+	if (instant_before(runtime_now(),
+		instant_after(resolver->looked, RESOLVE_FILES_EVERY)))
+		return;
+	resolver->looked = runtime_now();
+	if (resolve_file_changed(&resolver->resolv_file)) {
+		text = resolve_file_read(&resolver->resolv_file, &length);
+		if (text != NULL || resolver->conf.server_count == 0)
+			resolv_conf_parse(
+			    bytes_of(text, length), &resolver->conf);
+		free(text);
+		/* Other servers may know other names. */
+		resolve_cache_clear(&resolver->cache);
+	}
+	if (resolve_file_changed(&resolver->hosts_file)) {
+		text = resolve_file_read(&resolver->hosts_file, &length);
+		if (text == NULL)
+			return;
+		hosts_free(&resolver->hosts);
+		if (hosts_parse(text, length, &resolver->hosts) < 0)
+			resolver->hosts_file.known = false;
+	}
+}
+
+/* This worker's, up to date. NULL: no memory. */
+static struct resolver *
+resolver_here(void)
+{
+	unsigned worker = worker_self();
+	struct resolver *resolver = resolvers[worker];
+
+	if (resolver == NULL) {
+		resolver = calloc(1, sizeof(*resolver));
+		if (resolver == NULL)
+			return NULL;
+		resolver->worker = worker;
+		resolver->end.run = resolver_free;
+		resolve_cache_init(&resolver->cache);
+		worker_at_end(&resolver->end);
+		resolvers[worker] = resolver;
+	}
+	if (resolver->edition !=
+	    atomic_load_explicit(&resolve_wishes.edition, memory_order_acquire))
+		resolver_options_take(resolver);
+	resolver_files_look(resolver);
+	return resolver;
+}
+
+/* ---- one name ---- */
+
+/* The state of a look-up of one family, or of a service. */
+struct resolve_walk {
+	struct resolver *resolver;
+	struct dns_name name; /* as given */
+	bool absolute; /* a dot at the end, or no search list */
+	struct resolv_conf conf;
+	struct resolve_error *error;
+	instant deadline;
+};
+
+static void
+resolve_error_say(struct resolve_error *into, const struct dns_name *name,
+    uint16_t type, const char *reason)
+{
+	struct appender text =
+	    appender_over(into->text, sizeof(into->text) - 1);
+	char room[DNS_WORD_BYTES];
+	size_t keep;
+
+	dns_name_to_text(name, &text);
+	/* A name of bytes that need escapes may be longer than the room. */
+	keep = min_of(text.length, (size_t)300);
+	text = appender_over(into->text, sizeof(into->text) - 1);
+	text.length = keep;
+	append_format(&text, " (%s): ", dns_type_text(type, room));
+	append_text(&text, reason);
+	into->text[text.length] = '\0';
+}
+
+static uint16_t
+resolve_other(uint16_t type)
+{
+	return type == DNS_A ? DNS_AAAA : DNS_A;
+}
+
+/* The entry of @name when it is known. The caller releases it. */
+static int
+resolve_entry_get(struct resolve_walk *walk, const struct dns_name *name,
+    uint16_t type, struct resolve_entry **ret_entry)
+{
+	struct resolve_entry *entry;
+	int r;
+
+	r = resolve_cache_begin(
+	    &walk->resolver->cache, &walk->conf, name, type, &entry);
+	if (r < 0) {
+		resolve_error_say(walk->error, name, type, error_text(r));
+		return r;
+	}
+	r = resolve_cache_wait(entry, walk->deadline);
+	if (r < 0) {
+		resolve_error_say(walk->error, name, type,
+		    r == -ETIMEDOUT ? "not answered before the deadline"
+				    : "given up");
+		resolve_cache_release(&walk->resolver->cache, entry);
+		return r;
+	}
+	if (entry->result < 0)
+		resolve_error_say(walk->error, name, type, entry->failure.text);
+	*ret_entry = entry;
+	return 0;
+}
+
+/* Ask without waiting. What cannot be asked now is asked when it is waited
+ * for. */
+static void
+resolve_entry_start(
+    struct resolve_walk *walk, const struct dns_name *name, uint16_t type)
+{
+	struct resolve_entry *entry;
+
+	if (resolve_cache_begin(
+		&walk->resolver->cache, &walk->conf, name, type, &entry) == 0)
+		resolve_cache_release(&walk->resolver->cache, entry);
+}
+
+/* Whether the other family has what this one lacks. */
+static int
+resolve_other_has(
+    struct resolve_walk *walk, const struct dns_name *name, uint16_t type)
+{
+	struct resolve_error kept = *walk->error;
+	struct resolve_entry *entry;
+	int r;
+
+	r = resolve_entry_get(walk, name, resolve_other(type), &entry);
+	if (r < 0)
+		return r;
+	r = entry->result == 0;
+	resolve_cache_release(&walk->resolver->cache, entry);
+	*walk->error = kept;
+	return r;
+}
+
+/* 1: that is the name, *ret_entry is known; 0: try the next one; < 0. */
+static int
+resolve_candidate(struct resolve_walk *walk, const struct dns_name *name,
+    uint16_t type, struct resolve_entry **ret_entry)
+{
+	struct resolve_entry *entry;
+	bool exists;
+	int r;
+
+	if (type != DNS_SRV) {
+		resolve_entry_start(walk, name, DNS_AAAA);
+		resolve_entry_start(walk, name, DNS_A);
+	}
+	r = resolve_entry_get(walk, name, type, &entry);
+	if (r < 0)
+		return r;
+	r = entry->result;
+	exists = entry->name_exists;
+	if (r == 0) {
+		*ret_entry = entry;
+		return 1;
+	}
+	resolve_cache_release(&walk->resolver->cache, entry);
+	if (r != E_NO_ADDRESS || !exists || type == DNS_SRV)
+		return r == E_NO_ADDRESS ? 0 : r;
+	r = resolve_other_has(walk, name, type);
+	return r == 1 ? E_NO_ADDRESS : r;
+}
+
+/* The i-th name to try, in the order of resolv.conf(5). */
+static bool
+resolve_candidate_name(
+    const struct resolve_walk *walk, unsigned i, struct dns_name *ret_name)
+{
+	unsigned dots = dns_name_labels(&walk->name) - 1;
+	unsigned search = walk->absolute ? 0 : walk->conf.search_count;
+	unsigned as_is = dots >= walk->conf.ndots ? 0 : search;
+
+	if (i > search)
+		return false;
+	*ret_name = walk->name;
+	if (i == as_is)
+		return true;
+	/* One that gets too long with it is passed over as one that does not
+	 * exist: as it is it may do. */
+	if (dns_name_join(
+		ret_name, &walk->conf.search[as_is == 0 ? i - 1 : i]) < 0)
+		*ret_name = walk->name;
+	return true;
+}
+
+static int
+resolve_walk_run(
+    struct resolve_walk *walk, uint16_t type, struct resolve_entry **ret_entry)
+{
+	struct dns_name name;
+
+	for (unsigned i = 0; resolve_candidate_name(walk, i, &name); i++) {
+		int r = resolve_candidate(walk, &name, type, ret_entry);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	return E_NO_ADDRESS;
+}
+
+/* ---- names that nobody is asked for ---- */
+
+static bool
+resolve_ends(const struct dns_name *name, struct bytes last)
+{
+	struct dns_name zone;
+
+	return dns_name_from_text(last, &zone) == 0 &&
+	    dns_name_within(name, &zone);
+}
+
+/* 1: found; 0: not special; E_NO_ADDRESS. */
+static int
+resolve_special(const struct dns_name *name, int family,
+    struct net_address *addresses, unsigned *count, struct resolve_error *error)
+{
+	static const uint8_t ipv4[4] = {127, 0, 0, 1};
+	static const uint8_t ipv6[16] = {[15] = 1};
+
+	if (resolve_ends(name, BYTES("localhost"))) {
+		*count = 0;
+		if (family != AF_INET)
+			addresses[(*count)++] = net_address_ipv6(ipv6, 0);
+		if (family != AF_INET6)
+			addresses[(*count)++] = net_address_ipv4(ipv4, 0);
+		return 1;
+	}
+	if (resolve_ends(name, BYTES("invalid")) ||
+	    resolve_ends(name, BYTES("onion"))) {
+		resolve_error_say(error, name,
+		    family == AF_INET6 ? DNS_AAAA : DNS_A,
+		    "such names do not exist in the DNS (RFC 6761, 7686)");
+		return E_NO_ADDRESS;
+	}
+	return 0;
+}
+
+static unsigned
+resolve_family_only(struct net_address *addresses, unsigned count, int family)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (family == AF_UNSPEC || addresses[i].any.sa_family == family)
+			addresses[kept++] = addresses[i];
+	return kept;
+}
+
+/* 1 and the addresses; 0: ask; < 0. A name of the hosts file has no other
+ * addresses than those. */
+static int
+resolve_known(struct resolver *resolver, struct bytes text,
+    const struct dns_name *name, int family, struct net_address *found,
+    unsigned *count, struct resolve_error *error)
+{
+	int r = resolve_special(name, family, found, count, error);
+	unsigned all;
+
+	if (r != 0)
+		return r;
+	all = hosts_find(
+	    &resolver->hosts, text, found, 2 * RESOLVE_ADDRESSES_MAX);
+	if (all == 0)
+		return 0;
+	*count = resolve_family_only(found, all, family);
+	if (*count > 0)
+		return 1;
+	resolve_error_say(error, name, family == AF_INET6 ? DNS_AAAA : DNS_A,
+	    "the hosts file has no address of that family");
+	return E_NO_ADDRESS;
+}
+
+/* ---- the calls ---- */
+
+static int
+resolve_walk_init(struct resolve_walk *walk, struct bytes text,
+    struct resolve_error *error, instant deadline)
+{
+	int r = task_cancelled();
+
+	if (r < 0)
+		return r;
+	error->text[0] = '\0';
+	if (text.length > RESOLVE_NAME_BYTES ||
+	    bytes_find(text, '\0') != text.length ||
+	    dns_name_from_text(text, &walk->name) < 0 ||
+	    walk->name.length == 1) {
+		snprintf(error->text, sizeof(error->text),
+		    "not a host name: \"%.*s\"",
+		    (int)min_of(text.length, (size_t)RESOLVE_NAME_BYTES),
+		    text.at != NULL ? text.at : "");
+		return E_NO_ADDRESS;
+	}
+	walk->resolver = resolver_here();
+	if (walk->resolver == NULL)
+		return -ENOMEM;
+	walk->absolute = text.at[text.length - 1] == '.';
+	walk->conf = walk->resolver->conf;
+	walk->error = error;
+	walk->deadline = deadline;
+	return 0;
+}
+
+static unsigned
+resolve_entry_addresses(
+    const struct resolve_entry *entry, struct net_address *into)
+{
+	const uint8_t *at = entry->records;
+
+	for (unsigned i = 0; i < entry->count; i++)
+		into[i] = entry->type == DNS_A
+		    ? net_address_ipv4(at + 4 * i, 0)
+		    : net_address_ipv6(at + 16 * i, 0);
+	return entry->count;
+}
+
+static int
+resolve_ask_family(struct resolve_walk *walk, uint16_t type,
+    struct net_address *found, unsigned *count)
+{
+	struct resolve_entry *entry;
+	int r = resolve_walk_run(walk, type, &entry);
+
+	if (r < 0)
+		return r;
+	*count += resolve_entry_addresses(entry, found + *count);
+	resolve_cache_release(&walk->resolver->cache, entry);
+	return 0;
+}
+
+/* Each family's addresses, as far as there are any. A failure counts only when
+ * there is nothing else to give. */
+static int
+resolve_ask_both(
+    struct resolve_walk *walk, struct net_address *found, unsigned *count)
+{
+	struct resolve_error kept;
+	int r6, r4;
+
+	*count = 0;
+	r6 = resolve_ask_family(walk, DNS_AAAA, found, count);
+	if (r6 < 0 && (r6 == -ETIMEDOUT || task_cancelled() < 0))
+		return r6;
+	kept = *walk->error;
+	r4 = resolve_ask_family(walk, DNS_A, found, count);
+	if (r6 == 0 || r4 == 0)
+		return 0;
+	if (r4 != E_NO_ADDRESS || r6 == E_NO_ADDRESS)
+		return r4;
+	*walk->error = kept;
+	return r6;
+}
+
+/* All addresses of @family (AF_UNSPEC: both), with port 0. */
+static int
+resolve_find(struct resolve_walk *walk, struct bytes text, int family,
+    struct net_address *found, unsigned *count)
+{
+	int r = resolve_known(walk->resolver, text, &walk->name, family, found,
+	    count, walk->error);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (walk->resolver->system)
+		return resolve_system(text, family, found,
+		    2 * RESOLVE_ADDRESSES_MAX, count, walk->error,
+		    walk->deadline);
+	if (family == AF_UNSPEC)
+		return resolve_ask_both(walk, found, count);
+	*count = 0;
+	return resolve_ask_family(
+	    walk, family == AF_INET ? DNS_A : DNS_AAAA, found, count);
+}
+
+static int
+resolve_any(struct bytes name, int family, uint16_t port,
+    struct net_address *addresses, unsigned max, unsigned *ret_count,
+    struct resolve_error *error, instant deadline)
+{
+	struct resolve_walk walk;
+	struct net_address *found;
+	unsigned count = 0;
+	int r;
+
+	must(max >= 1);
+	if (net_address_literal(name, port, &addresses[0]) == 0 &&
+	    (family == AF_UNSPEC || addresses[0].any.sa_family == family)) {
+		r = task_cancelled();
+		if (r == 0)
+			*ret_count = 1;
+		return r;
+	}
+	r = resolve_walk_init(&walk, name, error, deadline);
+	if (r < 0)
+		return r;
+	/* 17 KB: not on the stack of a task. */
+	found = malloc(2 * RESOLVE_ADDRESSES_MAX * sizeof(*found));
+	if (found == NULL)
+		return -ENOMEM;
+	r = resolve_find(&walk, name, family, found, &count);
+	if (r == 0) {
+		count = resolve_order(found, count);
+		*ret_count = min_of(count, max);
+		for (unsigned i = 0; i < *ret_count; i++) {
+			addresses[i] = found[i];
+			net_address_port_set(&addresses[i], port);
+		}
+	}
+	free(found);
+	return r;
+}
+
+int
+resolve_addresses(struct bytes name, uint16_t port,
+    struct net_address *addresses, unsigned max, unsigned *ret_count,
+    struct resolve_error *ret_error, instant deadline)
+{
+	struct resolve_error error;
+
+	return resolve_any(name, AF_UNSPEC, port, addresses, max, ret_count,
+	    ret_error != NULL ? ret_error : &error, deadline);
+}
+
+int
+resolve_family(struct bytes name, int family, uint16_t port,
+    struct net_address *addresses, unsigned max, unsigned *ret_count,
+    struct resolve_error *ret_error, instant deadline)
+{
+	struct resolve_error error;
+
+	must(family == AF_INET || family == AF_INET6);
+	return resolve_any(name, family, port, addresses, max, ret_count,
+	    ret_error != NULL ? ret_error : &error, deadline);
+}
 
 socklen_t
 resolve_address_length(const struct sockaddr_storage *address)
@@ -35,162 +606,84 @@ resolve_address_length(const struct sockaddr_storage *address)
 					      : sizeof(struct sockaddr_in);
 }
 
-static bool
-resolve_numeric(const char *name, union resolve_address *ret_address)
-{
-	union resolve_address address = {0};
-
-	if (inet_pton(AF_INET, name, &address.in.sin_addr) == 1)
-		address.in.sin_family = AF_INET;
-	else if (inet_pton(AF_INET6, name, &address.in6.sin6_addr) == 1)
-		address.in6.sin6_family = AF_INET6;
-	else
-		return false;
-	*ret_address = address;
-	return true;
-}
-
-static int
-resolve_compare(const union resolve_address *a, const union resolve_address *b,
-    int first_family)
-{
-	if (a->any.sa_family != b->any.sa_family)
-		return a->any.sa_family == first_family ? -1 : 1;
-	if (a->any.sa_family == AF_INET)
-		return memcmp(
-		    &a->in.sin_addr, &b->in.sin_addr, sizeof(a->in.sin_addr));
-	/* The scope tells link-local addresses of two interfaces apart. */
-	if (a->in6.sin6_scope_id != b->in6.sin6_scope_id)
-		return a->in6.sin6_scope_id < b->in6.sin6_scope_id ? -1 : 1;
-	return memcmp(
-	    &a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr));
-}
-
-/* Insert in order, unless it is there: the list is short. */
-static void
-resolve_insert(
-    struct resolve_lookup *lookup, const union resolve_address *address)
-{
-	int first_family = lookup->found[0].any.sa_family;
-	unsigned at = lookup->count;
-
-	if (lookup->count == RESOLVE_ADDRESSES_MAX)
-		return;
-	if (at == 0)
-		first_family = address->any.sa_family;
-	while (at > 0) {
-		int order = resolve_compare(
-		    address, &lookup->found[at - 1], first_family);
-
-		if (order == 0)
-			return;
-		if (order > 0)
-			break;
-		at--;
-	}
-	memmove(&lookup->found[at + 1], &lookup->found[at],
-	    (lookup->count - at) * sizeof(lookup->found[0]));
-	lookup->found[at] = *address;
-	lookup->count++;
-}
-
-static int
-resolve_error(int gai)
-{
-	switch (gai) {
-	case EAI_MEMORY:
-		return -ENOMEM;
-	case EAI_SYSTEM:
-		return errno == EMFILE || errno == ENFILE ? -errno
-							  : E_NO_ADDRESS;
-	default:
-		return E_NO_ADDRESS;
-	}
-}
-
-static int
-resolve_ask(struct resolve_lookup *lookup)
-{
-	struct addrinfo hints = {
-	    .ai_family = AF_UNSPEC,
-	    .ai_socktype = SOCK_STREAM,
-	    .ai_flags = AI_ADDRCONFIG,
-	};
-	struct addrinfo *list;
-	int gai = getaddrinfo(lookup->name, NULL, &hints, &list);
-
-	if (gai != 0)
-		return resolve_error(gai);
-	for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-		union resolve_address address = {0};
-
-		if (one->ai_family != AF_INET && one->ai_family != AF_INET6)
-			continue;
-		memcpy(&address, one->ai_addr, one->ai_addrlen);
-		resolve_insert(lookup, &address);
-	}
-	freeaddrinfo(list);
-	return lookup->count != 0 ? 0 : E_NO_ADDRESS;
-}
-
-/* On a thread of the offload pool. Its own result is always 0, so that an
- * error of offload_run() tells that nobody waited for it. */
-static int
-resolve_run(void *arg)
-{
-	struct resolve_lookup *lookup = arg;
-
-	lookup->result = resolve_ask(lookup);
-	return 0;
-}
-
-static void
-resolve_give(const struct resolve_lookup *lookup, uint16_t port,
-    struct sockaddr_storage *addresses, unsigned max, unsigned *ret_count)
-{
-	unsigned count = min_of(lookup->count, max);
-
-	for (unsigned i = 0; i < count; i++) {
-		union resolve_address address = lookup->found[i];
-
-		/* sin6_port lies where sin_port does. */
-		address.in.sin_port = htons(port);
-		addresses[i] = address.storage;
-	}
-	*ret_count = count;
-}
-
 int
 resolve_name(struct bytes name, uint16_t port,
     struct sockaddr_storage *addresses, unsigned max, unsigned *ret_count,
     instant deadline)
 {
-	struct resolve_lookup *lookup;
+	struct net_address *found;
+	int r;
+
+	max = min_of(max, (unsigned)RESOLVE_ADDRESSES_MAX);
+	found = malloc(max * sizeof(*found));
+	if (found == NULL)
+		return -ENOMEM;
+	r = resolve_addresses(
+	    name, port, found, max, ret_count, NULL, deadline);
+	if (r == 0)
+		for (unsigned i = 0; i < *ret_count; i++)
+			addresses[i] = found[i].storage;
+	free(found);
+	return r;
+}
+
+static int
+resolve_services_give(const struct resolve_entry *entry,
+    struct resolve_service *services, unsigned max, unsigned *ret_count)
+{
+	struct resolve_srv *order =
+	    malloc(entry->count * sizeof(struct resolve_srv));
+	unsigned count = 0;
+
+	if (order == NULL)
+		return -ENOMEM;
+	memcpy(order, entry->records, entry->count * sizeof(*order));
+	resolve_order_services(order, entry->count);
+	for (unsigned i = 0; i < entry->count && count < max; i++) {
+		struct appender host =
+		    appender_over(services[count].host, RESOLVE_NAME_BYTES);
+
+		dns_name_to_text(&order[i].target, &host);
+		/* The root: "decidedly not available" (RFC 2782). One that
+		 * needs more room is no host name. */
+		if (order[i].target.length == 1 || host.overflowed)
+			continue;
+		services[count].host[host.length] = '\0';
+		services[count].port = order[i].port;
+		services[count].priority = order[i].priority;
+		services[count].weight = order[i].weight;
+		count++;
+	}
+	free(order);
+	if (count == 0)
+		return E_NO_ADDRESS;
+	*ret_count = count;
+	return 0;
+}
+
+int
+resolve_services(struct bytes name, struct resolve_service *services,
+    unsigned max, unsigned *ret_count, struct resolve_error *ret_error,
+    instant deadline)
+{
+	struct resolve_error error;
+	struct resolve_walk walk;
+	struct resolve_entry *entry;
 	int r;
 
 	must(max >= 1);
-	r = task_cancelled();
+	r = resolve_walk_init(
+	    &walk, name, ret_error != NULL ? ret_error : &error, deadline);
 	if (r < 0)
 		return r;
-	if (name.length == 0 || name.length > RESOLVE_NAME_BYTES ||
-	    bytes_find(name, '\0') != name.length)
-		return E_NO_ADDRESS;
-	lookup = calloc(1, sizeof(*lookup));
-	if (lookup == NULL)
-		return -ENOMEM;
-	memcpy(lookup->name, name.at, name.length);
-	if (resolve_numeric(lookup->name, &lookup->found[0]))
-		lookup->count = 1;
-	else
-		r = offload_run(resolve_run, lookup, free, deadline);
-	/* Cut short, the look-up goes on and its block is freed by the pool;
-	 * with these two it was never begun. */
-	if (r < 0 && r != -EAGAIN && r != -ENOMEM)
+	walk.absolute = true;
+	r = resolve_walk_run(&walk, DNS_SRV, &entry);
+	if (r < 0)
 		return r;
-	if (r == 0)
-		r = lookup->result;
-	if (r == 0)
-		resolve_give(lookup, port, addresses, max, ret_count);
-	free(lookup);
+	r = resolve_services_give(entry, services, max, ret_count);
+	if (r == E_NO_ADDRESS)
+		resolve_error_say(walk.error, &walk.name, DNS_SRV,
+		    "the service is not offered (RFC 2782: target \".\")");
+	resolve_cache_release(&walk.resolver->cache, entry);
 	return r;
 }

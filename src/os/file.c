@@ -95,6 +95,17 @@ file_stat_entry(int fd, const char *name, struct file_stat *ret_stat)
 	return 0;
 }
 
+int
+file_stat_path(const char *path, struct file_stat *ret_stat)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	file_stat_fill(&st, ret_stat);
+	return 0;
+}
+
 ssize_t
 file_read_at(int fd, void *into, size_t length, off_t offset)
 {

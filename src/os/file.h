@@ -61,6 +61,10 @@ int file_stat_get(int fd, struct file_stat *ret_stat);
 MUST_CHECK
 int file_stat_entry(int fd, const char *name, struct file_stat *ret_stat);
 
+/* What @path leads to; links are followed. 0 or -errno. */
+MUST_CHECK
+int file_stat_path(const char *path, struct file_stat *ret_stat);
+
 /* Bytes from @offset until @length or the end of the file: their number, or
  * -errno. */
 MUST_CHECK

@@ -1,6 +1,7 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -9,6 +10,31 @@ int
 socket_stream(int family)
 {
 	return socket_open(family, SOCK_STREAM, 0);
+}
+
+int
+socket_datagram(int family)
+{
+	return socket_open(family, SOCK_DGRAM, 0);
+}
+
+unsigned
+socket_interface_index(const char *name)
+{
+	return if_nametoindex(name);
+}
+
+bool
+socket_reachable(const struct sockaddr *address, socklen_t length)
+{
+	int fd = socket_datagram(address->sa_family);
+	bool reachable;
+
+	if (fd < 0)
+		return false;
+	reachable = socket_connect(fd, address, length) == 0;
+	socket_close(fd);
+	return reachable;
 }
 
 static int

@@ -1,5 +1,5 @@
 /*
- * socket.h - stream sockets that connect, and their options
+ * socket.h - sockets that connect or send datagrams, and their options
  *
  * Layer      os
  *
@@ -16,6 +16,15 @@
 /* @family  AF_INET, AF_INET6, AF_UNIX. Returns the descriptor or -errno. */
 MUST_CHECK
 int socket_stream(int family);
+
+MUST_CHECK
+int socket_datagram(int family);
+
+/* The index of an interface of this machine, 0 when there is none. */
+unsigned socket_interface_index(const char *name);
+
+/* Whether there is a way to @address; nothing is sent. */
+bool socket_reachable(const struct sockaddr *address, socklen_t length);
 
 /* Send small segments at once (TCP_NODELAY). */
 MUST_CHECK

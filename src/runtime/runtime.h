@@ -69,6 +69,16 @@ struct inbox_item {
 void worker_post(unsigned worker, struct inbox_item *item);
 
 /*
+ * What a module keeps for the calling worker: @run is called once, after the
+ * last task of the worker has ended, and frees it. Any thread may call it.
+ */
+struct worker_end {
+	struct worker_end *next;
+	void (*run)(struct worker_end *end);
+};
+void worker_at_end(struct worker_end *end);
+
+/*
  * worker_start_on - run @fn(@arg) as a detached task on another worker
  * Any thread. Returns 0 or -ENOMEM; a start that fails there (-EAGAIN) is
  * counted and logged by nobody: use it at start-up.

@@ -291,8 +291,30 @@ worker_init(struct worker *worker, unsigned index)
 }
 
 void
+worker_at_end(struct worker_end *end)
+{
+	struct worker *worker = worker_here;
+
+	must(worker != NULL);
+	end->next = worker->ends;
+	worker->ends = end;
+}
+
+static void
+worker_ends_run(struct worker *worker)
+{
+	while (worker->ends != NULL) {
+		struct worker_end *end = worker->ends;
+
+		worker->ends = end->next;
+		end->run(end);
+	}
+}
+
+void
 worker_fini(struct worker *worker)
 {
+	worker_ends_run(worker);
 	io_pipes_free(worker);
 	worker->backend->close(worker);
 	for (uint32_t i = 0; i < worker->stacks.slot_count; i++)

@@ -119,6 +119,7 @@ struct worker {
 	struct list watches; /* io_watch() calls to look at */
 	struct io_pipe *pipes; /* idle ones, for io_splice() */
 	unsigned pipe_count;
+	struct worker_end *ends; /* worker_at_end() */
 	uint32_t offload_count; /* jobs that will report back */
 	uint32_t inner_parks; /* tasks inside task_park_inner() */
 

@@ -41,7 +41,10 @@ check_unresolved(
 		return OUTCOME_FAILED;
 	}
 	append_text(reason, error_text(error));
-	return error == E_NO_ADDRESS ? OUTCOME_FAILED : OUTCOME_NONE;
+	return error == E_NO_ADDRESS || error == E_RESOLVER_FAILED ||
+		error == E_RESOLVER_TIMEOUT
+	    ? OUTCOME_FAILED
+	    : OUTCOME_NONE;
 }
 
 /* The addresses to try. A look-up that fails leaves those that are known. */
