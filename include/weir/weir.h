@@ -13,6 +13,7 @@
 #include <weir/local.h>
 #include <weir/lock.h>
 #include <weir/protocol.h>
+#include <weir/process.h>
 #include <weir/runtime.h>
 #include <weir/sync.h>
 #include <weir/select.h>
