@@ -40,6 +40,14 @@ WEIR_API void weir_deadlock_set_hook(
     void (*hook)(enum weir_deadlock_kind kind, const char *text));
 
 /*
+ * Watch the order in which locks are taken, or not; what it costs is 2 ns for
+ * a lock that is taken, and as much for each that the task holds already. Locks
+ * are told apart by name and kind, or by where they were set up; up to 256.
+ * WEIR_LOCK_ORDER=1 in the environment does the same.
+ */
+WEIR_API void weir_deadlock_watch_order(bool on);
+
+/*
  * Between these a thread that is no worker may give semaphores and end wait
  * groups, so that tasks that wait for each other are not deadlocked. Pairs
  * nest; from any thread. Events need none: one who waits for an event is not

@@ -198,6 +198,12 @@ weir_deadlock_set_hook(
 }
 
 void
+weir_deadlock_watch_order(bool on)
+{
+	deadlock_watch_order(on);
+}
+
+void
 weir_outside_begin(void)
 {
 	deadlock_outside_begin();

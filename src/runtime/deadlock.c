@@ -185,17 +185,3 @@ deadlock_task_ended(const struct task *task)
 	must_failed(
 	    "a task that ends holds no lock", __FILE__, __LINE__, __func__);
 }
-
-static _Atomic unsigned outside_count;
-
-void
-deadlock_outside_begin(void)
-{
-	atomic_fetch_add(&outside_count, 1);
-}
-
-void
-deadlock_outside_end(void)
-{
-	must(atomic_fetch_sub(&outside_count, 1) > 0);
-}

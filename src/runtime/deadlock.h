@@ -3,7 +3,7 @@
  *
  * Layer      runtime
  * Threads    any worker
- * Memory     none; the lock order has tables of a fixed size, 120 KB
+ * Memory     none; the lock order has tables of a fixed size, 60 KB
  * Cost       a call that waits for a lock: 20 to 40 ns, plus as much for each
  *            task of the chain that it waits behind. A runtime that falls
  *            asleep: nothing, unless all its tasks wait for each other.
@@ -54,6 +54,10 @@ void deadlock_set_hook(deadlock_hook hook);
  * any thread may call them. */
 void deadlock_outside_begin(void);
 void deadlock_outside_end(void);
+
+/* Watch the lock order, or not. It is watched from the start when the library
+ * is built with slow_checks, or with WEIR_LOCK_ORDER=1 in the environment. */
+void deadlock_watch_order(bool on);
 
 /* For sync_core.c: @waiter is in its queue. -EDEADLK: that closes a circle. */
 MUST_CHECK int deadlock_wait_begin(struct sync_waiter *waiter);

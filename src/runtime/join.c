@@ -102,7 +102,7 @@ join_here(struct task_handle *handle, struct task *self, int *ret_result,
 		task_waiter_add(handle, &waiter);
 		self->joining = handle;
 		while (!waiter.fired && error == 0)
-			error = task_park("join", deadline);
+			error = task_park_inner("join", deadline);
 		self->joining = NULL;
 		task_waiter_remove(&waiter);
 		if (!waiter.fired)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "runtime/lock_order.h"
 #include "runtime/sync_core.h"
 
 /* The list of what a task holds belongs to the task: who is given a lock by
@@ -105,7 +106,8 @@ mutex_lock_at(struct mutex *m, instant deadline, const char *file, int line)
 	sync_enter(&m->sync);
 	if (likely(mutex_take(m, worker_here->current, file, line) == 0)) {
 		sync_leave(&m->sync);
-			return 0;
+		lock_order_taken(&m->hold);
+		return 0;
 	}
 	waiter.sync = &m->sync;
 	waiter.file = file;
@@ -114,6 +116,7 @@ mutex_lock_at(struct mutex *m, instant deadline, const char *file, int line)
 	if (error < 0)
 		return error;
 	lock_hold_enter(&m->hold);
+	lock_order_taken(&m->hold);
 	return 0;
 }
 
@@ -131,6 +134,7 @@ mutex_lock_surely(struct mutex *m, unsigned depth, const char *file, int line)
 		sync_wait_surely(&waiter, "mutex");
 		lock_hold_enter(&m->hold);
 	}
+	lock_order_taken(&m->hold);
 	m->hold.depth = depth;
 }
 

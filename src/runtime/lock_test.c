@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 
 #include "os/clock.h"
 #include "runtime/deadlock.h"
+#include "runtime/io.h"
 #include "runtime/lock.h"
 #include "runtime/runtime.h"
 #include "runtime/sync.h"
@@ -19,14 +22,15 @@ static const struct runtime_options one_worker = {.worker_count = 1};
 static const struct runtime_options four_workers = {.worker_count = 4};
 
 /* What was reported last, and how often. */
-static char said[DEADLOCK_TEXT_BYTES];
+static char said[DEADLOCK_TEXT_BYTES], said_of_order[DEADLOCK_TEXT_BYTES];
 static unsigned said_count[4];
 
 static void
 listen_to(enum deadlock_kind kind, const char *text)
 {
 	said_count[kind]++;
-	snprintf(said, sizeof(said), "%s", text);
+	snprintf(kind == DEADLOCK_ORDER ? said_of_order : said, sizeof(said),
+	    "%s", text);
 }
 
 static int
@@ -407,6 +411,225 @@ test_ends_with_lock(void **state)
 	assert_non_null(strstr(text, "ended and holds\n  mutex 'kept', taken"));
 }
 
+/* Three locks in a circle, one pair at a time, by one task: it never bites. */
+static void
+take_both(struct mutex *first, struct mutex *second)
+{
+	assert_int_equal(mutex_lock(first, instant_never()), 0);
+	assert_int_equal(mutex_lock(second, instant_never()), 0);
+	mutex_unlock(second);
+	mutex_unlock(first);
+}
+
+static int
+root_order(void *arg)
+{
+	struct mutex a = MUTEX_INIT("order a"), b = MUTEX_INIT("order b");
+	struct mutex c = MUTEX_INIT("order c"), x = MUTEX_INIT("order a");
+	struct rwlock d = RWLOCK_INIT(NULL);
+
+	(void)arg;
+	take_both(&a, &b);
+	take_both(&b, &c);
+	take_both(&a, &c);
+	take_both(&a, &x);
+	take_both(&x, &a);
+	/* A try waits for nobody. */
+	assert_int_equal(mutex_lock(&c, instant_never()), 0);
+	assert_int_equal(mutex_try(&a), 0);
+	mutex_unlock(&c);
+	mutex_unlock(&a);
+	assert_int_equal(said_count[DEADLOCK_ORDER], 0);
+	take_both(&c, &x);
+	assert_int_equal(said_count[DEADLOCK_ORDER], 1);
+	assert_non_null(strstr(said_of_order, "now by task 'root'"));
+	assert_non_null(
+	    strstr(said_of_order, "mutex 'order a' was taken at src/"));
+	assert_non_null(
+	    strstr(said_of_order, "while mutex 'order c' was held, taken"));
+	assert_non_null(
+	    strstr(said_of_order, "mutex 'order c' was taken at src/"));
+	assert_non_null(
+	    strstr(said_of_order, "while mutex 'order a' was held, taken"));
+	take_both(&c, &a);
+	assert_int_equal(said_count[DEADLOCK_ORDER], 1);
+	assert_int_equal(rwlock_read(&d, instant_never()), 0);
+	assert_int_equal(mutex_lock(&a, instant_never()), 0);
+	rwlock_unlock(&d);
+	assert_int_equal(rwlock_write(&d, instant_never()), 0);
+	assert_int_equal(said_count[DEADLOCK_ORDER], 2);
+	assert_non_null(
+	    strstr(said_of_order, "rwlock of src/runtime/lock_test.c:"));
+	rwlock_unlock(&d);
+	return mutex_unlock(&a);
+}
+
+static void
+test_order(void **state)
+{
+	deadlock_watch_order(true);
+	assert_int_equal(runtime_run(&one_worker, root_order, NULL), 0);
+}
+
+/*
+ * Nothing can wake anybody: tasks of two workers wait for permits that nobody
+ * gives, root for them. Root is told, the others are stopped at the end.
+ */
+struct sleepers {
+	struct semaphore never;
+	struct mutex kept;
+	struct wait_group done;
+	bool with_timer;
+};
+
+static int
+oversleep(void *arg)
+{
+	struct sleepers *t = arg;
+	int error = mutex_lock(&t->kept, instant_never());
+
+	if (error < 0)
+		return error;
+	assert_int_equal(
+	    semaphore_take(&t->never, 1, instant_never()), -ECANCELED);
+	mutex_unlock(&t->kept);
+	return 0;
+}
+
+static int
+wait_for_scope(void *arg)
+{
+	struct scope scope;
+	int error;
+
+	scope_init(&scope, instant_never());
+	assert_int_equal(task_start(&scope, "below", oversleep, arg), 0);
+	error = scope_wait(&scope);
+	assert_int_equal(error, -ECANCELED);
+	scope_fini(&scope);
+	return 0;
+}
+
+static int
+root_asleep(void *arg)
+{
+	static struct sleepers t;
+	unsigned last = runtime_worker_count() - 1;
+
+	(void)arg;
+	semaphore_init(&t.never, "never", 0);
+	mutex_init(&t.kept, "kept");
+	wait_group_init(&t.done, "done");
+	wait_group_add(&t.done, 1);
+	assert_int_equal(task_start(NULL, "near", oversleep, &t), 0);
+	assert_int_equal(worker_start_on(last, "far", wait_for_scope, &t), 0);
+	/* A timer of another task: it is not over yet. */
+	assert_int_equal(wait_group_wait(&t.done, soon(30)), -ETIMEDOUT);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 0);
+	assert_int_equal(wait_group_wait(&t.done, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 1);
+	assert_non_null(strstr(said, "task 'root' (spawned at "));
+	assert_non_null(strstr(said, "waits for wait group 'done' at src/"));
+	assert_non_null(strstr(said, "waits for semaphore 'never' at src/"));
+	assert_non_null(strstr(said, "holds mutex 'kept', taken at src/"));
+	assert_non_null(strstr(said, "task 'below' (spawned at src/"));
+	assert_non_null(strstr(said, "waits for scope"));
+	/* A second time, and in another call. */
+	assert_int_equal(
+	    semaphore_take(&t.never, 9, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 2);
+	return 5;
+}
+
+static void
+test_asleep(void **state)
+{
+	assert_int_equal(runtime_run(&one_worker, root_asleep, NULL), 5);
+	setup(NULL);
+	assert_int_equal(runtime_run(&four_workers, root_asleep, NULL), 5);
+}
+
+/* Whatever can still come from outside is waited for. */
+static void *
+give_late(void *arg)
+{
+	usleep(30000);
+	semaphore_give((struct semaphore *)arg, 1);
+	return NULL;
+}
+
+static int
+give_offloaded(void *arg)
+{
+	(void)give_late(arg);
+	return 0;
+}
+
+static int
+offload_give(void *arg)
+{
+	return offload_run(give_offloaded, arg, NULL, instant_never());
+}
+
+static struct semaphore hooked = SEMAPHORE_INIT("hooked", 0);
+
+static void
+give_on_ready(struct io_fd *io, unsigned events)
+{
+	(void)events;
+	io_watch(io, NULL);
+	semaphore_give(&hooked, 1);
+}
+
+static void *
+write_late(void *arg)
+{
+	usleep(30000);
+	assert_int_equal(write(*(int *)arg, "x", 1), 1);
+	return NULL;
+}
+
+static int
+root_outside(void *arg)
+{
+	struct semaphore s = SEMAPHORE_INIT("late", 0);
+	struct io_fd io;
+	pthread_t thread;
+	int fds[2];
+
+	(void)arg;
+	deadlock_outside_begin();
+	assert_int_equal(pthread_create(&thread, NULL, give_late, &s), 0);
+	assert_int_equal(semaphore_take(&s, 1, instant_never()), 0);
+	pthread_join(thread, NULL);
+	deadlock_outside_end();
+	assert_int_equal(task_start(NULL, "offload", offload_give, &s), 0);
+	assert_int_equal(semaphore_take(&s, 1, instant_never()), 0);
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	assert_int_equal(io_attach(&io, fds[0]), 0);
+	io_watch(&io, give_on_ready);
+	assert_int_equal(pthread_create(&thread, NULL, write_late, &fds[1]), 0);
+	assert_int_equal(semaphore_take(&hooked, 1, instant_never()), 0);
+	pthread_join(thread, NULL);
+	/* Watched no more. */
+	assert_int_equal(semaphore_take(&hooked, 1, instant_never()), -EDEADLK);
+	io_close(&io);
+	close(fds[1]);
+	return 0;
+}
+
+static void
+test_not_asleep(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		setup(NULL);
+		assert_int_equal(runtime_run(i ? &one_worker : &four_workers,
+				     root_outside, NULL),
+		    0);
+		assert_int_equal(said_count[DEADLOCK_ASLEEP], 1);
+	}
+}
+
 int
 main(void)
 {
@@ -417,6 +640,9 @@ main(void)
 	    cmocka_unit_test_setup(test_circle, setup),
 	    cmocka_unit_test_setup(test_rwlock, setup),
 	    cmocka_unit_test_setup(test_impatient, setup),
+	    cmocka_unit_test_setup(test_order, setup),
+	    cmocka_unit_test_setup(test_asleep, setup),
+	    cmocka_unit_test_setup(test_not_asleep, setup),
 	    cmocka_unit_test_setup(test_ends_with_lock, setup),
 	};
 

@@ -26,5 +26,11 @@ void report_sync(struct report *report, const struct sync *sync);
 void report_task(struct report *report, const struct task *task);
 /* " at x.c:12" */
 void report_site(struct report *report, const char *file, int line);
+/* No more fits. */
+static inline bool
+report_full(const struct report *report)
+{
+	return report->text.overflowed;
+}
 /* To the hook or stderr. */
 void report_send(struct report *report);

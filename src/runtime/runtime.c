@@ -10,6 +10,7 @@
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "runtime/io_backend.h"
+#include "runtime/lock_order.h"
 #include "runtime/stall.h"
 #include "runtime/process.h"
 #include "runtime/worker.h"
@@ -39,6 +40,7 @@ runtime_configure(const struct runtime_options *options)
 	struct runtime *runtime = &runtime_here;
 
 	memset(runtime, 0, sizeof(*runtime));
+	lock_order_configure();
 	runtime->backend = runtime_find_backend(options->backend);
 	if (runtime->backend == NULL)
 		return -EINVAL;
@@ -62,7 +64,9 @@ runtime_root(void *arg)
 {
 	struct runtime *runtime = &runtime_here;
 
+	runtime->root_task = task_self();
 	runtime->root_result = runtime->root(arg);
+	runtime->root_task = NULL;
 	stop_start();
 	return 0;
 }

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "runtime/lock_order.h"
 #include "runtime/sync_core.h"
 
 enum { RWLOCK_TO_READ, RWLOCK_TO_WRITE };
@@ -66,11 +67,13 @@ rwlock_serve(struct sync *sync, struct sync_wakes *wakes)
 }
 
 static void
-rwlock_taken(struct lock_hold *hold, bool waited)
+rwlock_taken(struct lock_hold *hold, bool may_wait)
 {
 	if (hold == NULL)
 		return;
 	lock_hold_enter(hold);
+	if (may_wait)
+		lock_order_taken(hold);
 }
 
 /* Inside: 0 when it was free and nobody waits; @ret_hold may become NULL. */

@@ -84,7 +84,7 @@ scope_wait(struct scope *scope)
 	while (scope->live > 0) {
 		scope_dismiss_daemons(scope);
 		scope->waiter = self;
-		error = task_park("scope", instant_never());
+		error = task_park_inner("scope", instant_never());
 		scope->waiter = NULL;
 		if (error < 0)
 			return error;
@@ -102,7 +102,7 @@ scope_fini(struct scope *scope)
 		scope_cancel(scope, -ECANCELED);
 	while (scope->live > 0) {
 		scope->waiter = self;
-		task_park_uncancellable("scope end");
+		task_park_inner_uncancellable("scope end");
 		scope->waiter = NULL;
 	}
 	must(list_empty(&scope->children));

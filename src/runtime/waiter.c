@@ -19,6 +19,7 @@ waiter_init(struct waiter *waiter, bool shared)
 	waiter->worker = worker_here->index;
 	waiter->shared = shared;
 	waiter->woken = false;
+	waiter->inner = false;
 	atomic_init(&waiter->claim, 0);
 }
 
@@ -54,7 +55,8 @@ waiter_wait(struct waiter *waiter, const char *reason, instant deadline)
 	int error = 0;
 
 	while (!waiter->woken && error == 0)
-		error = task_park(reason, deadline);
+		error = waiter->inner ? task_park_inner(reason, deadline)
+				      : task_park(reason, deadline);
 	if (waiter->woken)
 		return 0;
 	if (waiter_claim(waiter, WAITER_LEFT))

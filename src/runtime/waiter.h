@@ -25,6 +25,7 @@ struct waiter {
 	uint32_t worker;
 	bool shared; /* other threads may claim it */
 	bool woken; /* its own worker's */
+	bool inner; /* only tasks wake it: see task_park_inner() */
 	_Atomic int32_t claim; /* 0: nobody's */
 };
 

@@ -225,12 +225,15 @@ static void
 worker_poll(struct worker *worker)
 {
 	instant until = instant_past();
+	bool asleep = false;
 
 	if (worker->ready_first == NULL && list_empty(&worker->watches) &&
 	    worker->inbox_rest == NULL) {
 		atomic_store(&worker->sleeping, true);
-		if (inbox_empty(worker) && !atomic_load(&runtime_here.ended))
+		if (inbox_empty(worker) && !atomic_load(&runtime_here.ended)) {
 			until = wheel_next(&worker->wheel);
+			asleep = asleep_enter(worker);
+		}
 	}
 	atomic_store_explicit(&worker->poll_count,
 	    atomic_load_explicit(&worker->poll_count, memory_order_relaxed) + 1,
@@ -240,6 +243,8 @@ worker_poll(struct worker *worker)
 	atomic_store_explicit(&worker->waits, false, memory_order_relaxed);
 	if (unlikely(atomic_load_explicit(&stall_asleep, memory_order_relaxed)))
 		stall_wake();
+	if (unlikely(asleep))
+		asleep_leave();
 	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
 }
 

@@ -122,6 +122,7 @@ struct worker {
 	struct worker_end *ends; /* worker_at_end() */
 	uint32_t offload_count; /* jobs that will report back */
 	uint32_t inner_parks; /* tasks inside task_park_inner() */
+	uint64_t watch_count; /* descriptors with a hook, at least those */
 
 	/* Statistics and what the end of the runtime looks at. */
 	_Atomic uint32_t task_count;
@@ -161,6 +162,10 @@ struct runtime {
 	_Atomic bool ended; /* leave the loops */
 	unsigned stop_replies; /* of worker 0 */
 	bool stop_quiet;
+	struct task *root_task; /* of worker 0; NULL once it has returned */
+	_Atomic uint64_t asleep; /* see asleep.c */
+	uint64_t asleep_said; /* switches when it was reported */
+	struct inbox_item asleep_item;
 };
 extern struct runtime runtime_here;
 
@@ -241,6 +246,10 @@ runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
 /* stop.c */
 void stop_start(void);
 void stop_step(struct worker *worker);
+
+/* asleep.c: the worker is going to sleep; true: asleep_leave() comes after. */
+bool asleep_enter(struct worker *worker);
+void asleep_leave(void);
 
 /* crash.c */
 void crash_install(void);

@@ -66,6 +66,7 @@ io_forget(struct io_fd *io, bool closing)
 	if (io->writer != NULL)
 		io->writer->io = NULL;
 	io->reader = io->writer = NULL;
+	worker->watch_count -= io->on_ready != NULL;
 	io->on_ready = NULL;
 	io->fd = -1;
 }
@@ -98,6 +99,8 @@ io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events))
 {
 	struct worker *worker = worker_here;
 
+	worker->watch_count += on_ready != NULL;
+	worker->watch_count -= io->on_ready != NULL;
 	io->on_ready = on_ready;
 	list_remove(&io->watched);
 	if (worker->backend->watch != NULL)

@@ -1,0 +1,163 @@
+/*
+ * asleep.c - a runtime in which nothing can wake anybody
+ *
+ * A worker that is about to sleep counts itself in when all its tasks are in
+ * waits that only another task can end, and it has no timer, no descriptor
+ * that is watched and no job out; it counts itself out before it does anything
+ * else. So while all are counted in, no worker runs, and what was posted before
+ * lies in an inbox. Who comes last looks at them: if they are empty, and still
+ * nobody has counted itself out, then nothing is on its way.
+ */
+#include <errno.h>
+
+#include "runtime/report.h"
+#include "runtime/sync_core.h"
+
+/* The low half counts who is in, the high half who ever went out. */
+#define ASLEEP_OUT ((UINT64_C(1) << 32) - 1)
+
+static _Atomic uint32_t outside_count;
+
+void
+deadlock_outside_begin(void)
+{
+	atomic_fetch_add(&outside_count, 1);
+}
+
+void
+deadlock_outside_end(void)
+{
+	must(atomic_fetch_sub(&outside_count, 1) > 0);
+}
+
+/* But for the one that gives memory back. */
+static bool
+asleep_has_timer(struct worker *worker)
+{
+	struct timer *housekeeping = &worker->housekeeping;
+	bool armed = timer_armed(housekeeping);
+	instant next;
+
+	if (armed)
+		timer_stop(housekeeping);
+	next = wheel_next(&worker->wheel);
+	if (armed)
+		timer_start(housekeeping, housekeeping->when);
+	return !instant_is_never(next);
+}
+
+static void
+asleep_add_task(struct report *report, const struct task *task)
+{
+	const struct sync_waiter *waiter = task->waits;
+
+	report_add(report, "  ");
+	report_task(report, task);
+	report_add(report, "\n    waits for ");
+	if (waiter != NULL) {
+		report_sync(report, waiter->sync);
+		report_add(report, " at ");
+		report_site(report, waiter->file, waiter->line);
+	} else {
+		report_add(report, "%.64s", task->reason);
+	}
+	report_add(report, "\n");
+	for (const struct lock_hold *hold = task->holds; hold != NULL;
+	     hold = hold->next) {
+		report_add(report, "    holds ");
+		report_sync(report, hold->sync);
+		report_add(report, ", taken at ");
+		report_site(report, hold->file, hold->line);
+		report_add(report, "\n");
+	}
+}
+
+static COLD void
+asleep_report(void)
+{
+	struct report report;
+
+	report_init(&report, DEADLOCK_ASLEEP);
+	report_add(&report,
+	    "weir: deadlock: every task waits for another one, "
+	    "and nothing is left that could wake any\n");
+	for (unsigned i = 0; i < runtime_here.worker_count; i++) {
+		struct worker *worker = runtime_here.workers[i];
+
+		for (uint32_t k = 0; k < worker->stacks.slot_count; k++) {
+			const struct task *task =
+			    task_of_slot(worker->stacks.arena +
+				(size_t)k * STACK_SLOT_BYTES);
+
+			if (report_full(&report))
+				break;
+			if (task->state == TASK_PARKED)
+				asleep_add_task(&report, task);
+		}
+	}
+	report_send(&report);
+}
+
+/* On worker 0. If something came from outside meanwhile, all is well. */
+static void
+asleep_tell_root(struct inbox_item *item)
+{
+	struct task *root = runtime_here.root_task;
+
+	(void)item;
+	if (root == NULL || root->state != TASK_PARKED || root->uncancellable ||
+	    worker_here->inner_parks != atomic_load(&worker_here->task_count))
+		return;
+	root->broken = true;
+	task_wake(root);
+}
+
+/* Nothing on its way, something to wait for, and not said before. */
+static bool
+asleep_for_good(uint64_t state)
+{
+	uint64_t switches = 0;
+	uint32_t tasks = 0;
+
+	for (unsigned i = 0; i < runtime_here.worker_count; i++) {
+		struct worker *worker = runtime_here.workers[i];
+
+		if (atomic_load(&worker->inbox) != NULL)
+			return false;
+		tasks += atomic_load(&worker->task_count);
+		switches += atomic_load(&worker->switch_count);
+	}
+	if (tasks == 0 || atomic_load(&outside_count) != 0 ||
+	    atomic_load(&runtime_here.asleep) != state ||
+	    switches == runtime_here.asleep_said)
+		return false;
+	runtime_here.asleep_said = switches;
+	return true;
+}
+
+bool
+asleep_enter(struct worker *worker)
+{
+	uint64_t state;
+
+	if (likely(worker->inner_parks !=
+		atomic_load_explicit(
+		    &worker->task_count, memory_order_relaxed)) ||
+	    worker->watch_count != 0 || worker->offload_count != 0 ||
+	    asleep_has_timer(worker))
+		return false;
+	state = atomic_fetch_add(&runtime_here.asleep, 1) + 1;
+	if ((uint32_t)state != runtime_here.worker_count ||
+	    !asleep_for_good(state))
+		return true;
+	asleep_report();
+	runtime_here.asleep_item.run = asleep_tell_root;
+	worker_post(0, &runtime_here.asleep_item);
+	return true;
+}
+
+void
+asleep_leave(void)
+{
+	atomic_fetch_add(&runtime_here.asleep, ASLEEP_OUT);
+}
