@@ -41,6 +41,14 @@ struct io_fd {
 	uint32_t generation;
 	uint8_t ready; /* IO_* not yet known to be used up */
 	uint8_t flags; /* IO_FD_* of io_backend.h */
+	uint8_t state; /* of the backend, as the next two */
+	uint8_t queued;
+	struct io_unread {
+		uint16_t first; /* buffers, oldest first; count 0: none */
+		uint16_t last;
+		uint16_t count;
+		int16_t end; /* 0 or -errno, once the stream has ended */
+	} unread;
 	struct io_op *reader; /* of the call that reads now, or NULL */
 	struct io_op *writer;
 	struct list watched; /* on the worker's list after io_watch() */
@@ -53,7 +61,7 @@ struct io_fd {
 	void (*on_ready)(struct io_fd *io, unsigned events);
 };
 _Static_assert(sizeof(struct io_fd) <= 64,
-    "fd, generation, bits, two operations, a list node, a hook");
+    "fd, generation, bits, unread, two operations, a list node, a hook");
 
 /* Not attached: io_close() does nothing. */
 #define IO_FD_NONE ((struct io_fd){.fd = -1})
@@ -65,8 +73,13 @@ _Static_assert(sizeof(struct io_fd) <= 64,
  */
 MUST_CHECK int io_attach(struct io_fd *io, int fd);
 
-/* The same for what is known to be a stream socket, as what accept returned:
- * nobody has to ask the kernel. */
+/*
+ * The same for what is known to be a stream socket, as what accept returned:
+ * nobody has to ask the kernel. While it is watched or lends, bytes may be
+ * received before anybody asks for them; every call here gives those first,
+ * but a read(2) of the caller's own misses them, and descriptors that came
+ * with them (SCM_RIGHTS) are closed.
+ */
 MUST_CHECK
 int io_attach_stream(struct io_fd *io, int fd);
 
@@ -75,7 +88,9 @@ int io_attach_stream(struct io_fd *io, int fd);
  * once @io was attached or is IO_FD_NONE. */
 SUSPENDS void io_close(struct io_fd *io);
 
-/* Detach and give the descriptor back, still open. Nobody may wait on it. */
+/* Detach and give the descriptor back, still open. Nobody may wait on it.
+ * -EBUSY: bytes were received already that nobody has read; they would be
+ * lost, so it stays attached. */
 SUSPENDS int io_detach(struct io_fd *io);
 
 /*
@@ -93,6 +108,25 @@ io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events));
 /* Some bytes (1..length), 0 at the end of the stream, or -errno. */
 SUSPENDS MUST_CHECK ssize_t io_recv(
     struct io_fd *io, void *into, size_t length, instant deadline);
+/*
+ * io_recv_lend - receive into a buffer of the worker, lent until released
+ *
+ * Some bytes of a stream socket; IO_LENT_BYTES at most. Whoever waits here
+ * owns no buffer meanwhile. A worker has a bounded number of buffers for its
+ * idle connections: give them back soon.
+ * Returns    the length, also in @ret; 0 at the end, or -errno: nothing is lent
+ */
+#define IO_LENT_BYTES 4096
+struct io_lent {
+	char *memory;
+	size_t length;
+	uint32_t buffer; /* of the backend, or IO_LENT_BLOCK */
+};
+SUSPENDS MUST_CHECK ssize_t io_recv_lend(
+    struct io_fd *io, struct io_lent *ret, instant deadline);
+/* On the worker that lent it. Idempotent. */
+void io_lent_release(struct io_lent *lent);
+
 /* As recv with MSG_PEEK|MSG_DONTWAIT; never suspends. -EAGAIN: nothing. */
 MUST_CHECK ssize_t io_peek(struct io_fd *io, void *into, size_t length);
 

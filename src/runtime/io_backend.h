@@ -18,6 +18,7 @@ struct inbox_item;
 
 enum io_code {
 	IO_OP_RECV,
+	IO_OP_LEND, /* memory: struct io_lent */
 	IO_OP_SEND,
 	IO_OP_SENDV,
 	IO_OP_READ,
@@ -30,28 +31,40 @@ enum io_code {
 	IO_OP_SPLICE_IN, /* descriptor to pipe */
 	IO_OP_SPLICE_OUT, /* pipe to descriptor */
 	IO_OP_WAIT,
+	IO_OP_QUIET, /* nothing is received unasked any more */
 };
 
 /* io_fd.flags: what is known of the descriptor's type; poll and select: its
  * hook was called and left bytes unread. */
 enum { IO_FD_TYPED = 1, IO_FD_STREAM = 2, IO_FD_TOLD = 4 };
+/* The result of IO_OP_SPLICE_IN when bytes of the stream are in user memory
+ * already: IO_OP_RECV has them. */
+#define IO_UNREAD (-EUCLEAN)
+/* io_lent.buffer: memory of io_block_acquire(). */
+#define IO_LENT_BLOCK UINT32_MAX
 
 struct io_op {
 	uint8_t code;
 	bool done; /* false only while the backend has it */
+	uint8_t state; /* of the backend, while it has it */
 	int flags; /* MSG_*; IO_OP_WAIT: IO_* */
 	ssize_t result; /* valid once done */
 	struct io_fd *io; /* NULL: closed under the call */
 	struct task *task; /* woken at completion */
 	void *memory; /* buffer, iovec, msghdr, sockaddr */
 	size_t length; /* bytes, or entries of an iovec */
-	off_t *offset;
+	union {
+		off_t *offset;
+		struct msghdr *message; /* IO_OP_SENDV: room for one */
+	};
 	socklen_t *address_length;
 	int other_fd; /* file of sendfile, pipe of splice */
 };
 
 struct io_backend {
 	const char *name;
+	/* Whether the kernel (or a sandbox) lets us: 0 or -errno. NULL: yes. */
+	int (*probe)(void);
 	int (*open)(struct worker *worker);
 	void (*close)(struct worker *worker);
 	int (*attach)(struct worker *worker, struct io_fd *io);
@@ -71,6 +84,12 @@ struct io_backend {
 	int (*poll)(struct worker *worker, instant until, unsigned batch);
 	/* Ends a poll() that sleeps; any thread. */
 	void (*wake)(struct worker *worker);
+	/* May be NULL: there are never any. Bytes received before anybody
+	 * asked, left in place; -EAGAIN: ask the kernel. */
+	ssize_t (*peek)(
+	    struct worker *worker, struct io_fd *io, void *into, size_t length);
+	/* A buffer that IO_OP_LEND gave, other than IO_LENT_BLOCK. */
+	void (*lent_release)(struct worker *worker, uint32_t buffer);
 
 	/* A simulation's; NULL in all others. */
 
@@ -84,6 +103,7 @@ struct io_backend {
 extern const struct io_backend io_epoll;
 extern const struct io_backend io_poll;
 extern const struct io_backend io_select;
+extern const struct io_backend io_uring;
 
 /* The readiness that @code needs: IO_IN or IO_OUT. */
 unsigned io_code_needs(enum io_code code);
@@ -96,6 +116,11 @@ unsigned io_code_needs(enum io_code code);
  */
 bool io_perform(struct io_op *op);
 
+/* A block of IO_LENT_BYTES from the worker's stock; NULL: no memory. */
+char *io_block_acquire(struct worker *worker);
+void io_block_release(struct worker *worker, char *block);
+void io_blocks_free(struct worker *worker);
+
 /* End @op, which the backend had, and wake its task. */
 void io_complete(struct io_op *op, ssize_t result);
 
@@ -105,6 +130,7 @@ void io_complete(struct io_op *op, ssize_t result);
  * late, for a descriptor that was closed and perhaps opened anew by another
  * worker, finds another generation.
  */
+#define IO_GENERATION_MASK 0x0fffffffu /* of an event; the rest is lost */
 MUST_CHECK int io_table_open(void);
 /* Returns 0 and sets io->generation; -EMFILE beyond the hard limit. */
 MUST_CHECK int io_table_set(struct io_fd *io);

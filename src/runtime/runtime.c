@@ -20,16 +20,23 @@
 struct runtime runtime_here;
 
 static const struct io_backend *const runtime_backends[] = {
-    &io_epoll, &io_poll, &io_select};
+    &io_epoll, &io_uring, &io_poll, &io_select};
 
+/* What is not to be had here is replaced by the first. */
 static const struct io_backend *
 runtime_find_backend(const char *name)
 {
 	if (name == NULL || strcmp(name, "auto") == 0)
 		return runtime_backends[0];
+	if (strcmp(name, "io_uring") == 0)
+		name = io_uring.name;
 	for (size_t i = 0; i < array_count(runtime_backends); i++) {
-		if (strcmp(runtime_backends[i]->name, name) == 0)
-			return runtime_backends[i];
+		const struct io_backend *backend = runtime_backends[i];
+
+		if (strcmp(backend->name, name) == 0)
+			return backend->probe == NULL || backend->probe() == 0
+			    ? backend
+			    : runtime_backends[0];
 	}
 	return NULL;
 }

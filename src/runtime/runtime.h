@@ -18,8 +18,9 @@
 
 struct runtime_options {
 	unsigned worker_count; /* 0: one per usable CPU */
-	/* NULL or "auto": the best; "epoll"; "poll" and "select", for few
-	 * descriptors: a turn costs as much as there are that wait */
+	/* NULL or "auto": the best; "epoll"; "uring" or "io_uring", which is
+	 * epoll where it is denied; "poll" and "select", for few descriptors:
+	 * a turn costs as much as there are that wait. Else -EINVAL. */
 	const char *backend;
 	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
 	bool pin; /* pin each worker to a CPU of the affinity mask */

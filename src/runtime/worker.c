@@ -321,6 +321,7 @@ worker_fini(struct worker *worker)
 {
 	worker_ends_run(worker);
 	io_pipes_free(worker);
+	io_blocks_free(worker);
 	worker->backend->close(worker);
 	for (uint32_t i = 0; i < worker->stacks.slot_count; i++)
 		sanitize_context_fini(&task_of_slot(

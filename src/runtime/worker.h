@@ -92,6 +92,7 @@ struct stop_state {
 
 struct io_backend;
 struct io_pipe;
+struct io_block;
 
 struct worker {
 	struct task *current; /* NULL on the loop */
@@ -120,6 +121,8 @@ struct worker {
 	struct io_pipe *pipes; /* idle ones, for io_splice() */
 	unsigned pipe_count;
 	struct worker_end *ends; /* worker_at_end() */
+	struct io_block *blocks; /* idle ones, for io_recv_lend() */
+	unsigned block_count;
 	uint32_t offload_count; /* jobs that will report back */
 	uint32_t inner_parks; /* tasks inside task_park_inner() */
 	uint64_t watch_count; /* descriptors with a hook, at least those */

@@ -20,14 +20,14 @@
 /* A call of sendfile(2) may not keep the worker longer than this takes. */
 #define IO_SENDFILE_BYTES (1 << 20)
 
-int
-io_attach(struct io_fd *io, int fd)
+static int
+io_attach_as(struct io_fd *io, int fd, uint8_t flags)
 {
 	struct worker *worker = worker_here;
 	int error;
 
 	must(worker != NULL);
-	*io = (struct io_fd){.fd = fd};
+	*io = (struct io_fd){.fd = fd, .flags = flags};
 	list_init(&io->watched);
 	error = io_table_set(io);
 	if (error < 0) {
@@ -43,13 +43,15 @@ io_attach(struct io_fd *io, int fd)
 }
 
 int
+io_attach(struct io_fd *io, int fd)
+{
+	return io_attach_as(io, fd, 0);
+}
+
+int
 io_attach_stream(struct io_fd *io, int fd)
 {
-	int error = io_attach(io, fd);
-
-	if (error == 0)
-		io->flags = IO_FD_TYPED | IO_FD_STREAM;
-	return error;
+	return io_attach_as(io, fd, IO_FD_TYPED | IO_FD_STREAM);
 }
 
 static void
@@ -82,6 +84,20 @@ io_close(struct io_fd *io)
 	socket_close(fd);
 }
 
+/* What the backend does for @io unasked comes to its end. */
+static void
+io_quiet(struct io_fd *io)
+{
+	struct io_op op = {0};
+
+	must(io_call_start(&op, io, IO_OP_QUIET) == 0);
+	if (worker_here->backend->submit(worker_here, &op) == 0) {
+		while (!op.done)
+			task_park_uncancellable("detach");
+	}
+	io_call_end(&op);
+}
+
 int
 io_detach(struct io_fd *io)
 {
@@ -90,6 +106,10 @@ io_detach(struct io_fd *io)
 	must(io->reader == NULL && io->writer == NULL);
 	if (fd < 0)
 		return -EBADF;
+	if (io->state != 0)
+		io_quiet(io);
+	if (io->unread.count != 0)
+		return -EBUSY;
 	io_forget(io, false);
 	return fd;
 }
@@ -114,7 +134,8 @@ io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events))
 static bool
 io_readable(struct io_fd *io)
 {
-	if (socket_poll(io->fd, POLLIN | POLLRDHUP) != 0)
+	if (io->unread.count != 0 ||
+	    socket_poll(io->fd, POLLIN | POLLRDHUP) != 0)
 		return true;
 	io->ready &= (uint8_t)~IO_IN;
 	return false;
@@ -136,9 +157,12 @@ io_watches_run(struct worker *worker)
 	while ((node = list_pop_front(&watches)) != NULL) {
 		struct io_fd *io = container_of(node, struct io_fd, watched);
 
-		if (io->reader == NULL && io->on_ready != NULL &&
-		    io_readable(io))
+		if (io->reader != NULL || io->on_ready == NULL)
+			continue;
+		if (io_readable(io))
 			io->on_ready(io, io->ready);
+		else if (worker->backend->watch != NULL)
+			worker->backend->watch(worker, io);
 	}
 }
 
@@ -243,10 +267,15 @@ io_recv(struct io_fd *io, void *into, size_t length, instant deadline)
 ssize_t
 io_peek(struct io_fd *io, void *into, size_t length)
 {
-	ssize_t result;
+	struct worker *worker = worker_here;
+	ssize_t result = -EAGAIN;
 
 	if (io->fd < 0)
 		return -EBADF;
+	if (worker->backend->peek != NULL)
+		result = worker->backend->peek(worker, io, into, length);
+	if (result != -EAGAIN)
+		return result;
 	do {
 		result = socket_recv_bytes(io->fd, into, length, MSG_PEEK);
 	} while (result == -EINTR);
@@ -297,7 +326,8 @@ ssize_t
 io_sendv(struct io_fd *io, struct iovec *iov, int count, int flags,
     size_t *ret_sent, instant deadline)
 {
-	struct io_op op = {.flags = flags};
+	struct msghdr message;
+	struct io_op op = {.flags = flags, .message = &message};
 	ssize_t result = io_call_start(&op, io, IO_OP_SENDV);
 	size_t sent = 0;
 

@@ -94,7 +94,37 @@ pair_close(struct pair *pair)
 	pair->peer = -1;
 }
 
-static void (*const pairs[])(struct pair *) = {pair_unix, pair_tcp};
+/* Known to be a stream. */
+static void
+pair_stream(struct pair *pair)
+{
+	int fd;
+
+	pair_unix(pair);
+	fd = io_detach(&pair->io);
+	assert_true(fd >= 0);
+	assert_int_equal(io_attach_stream(&pair->io, fd), 0);
+}
+
+static void
+ignore(struct io_fd *io, unsigned events)
+{
+	(void)io;
+	(void)events;
+}
+
+/* One that was watched before: a proactor receives unasked. */
+static void
+pair_lending(struct pair *pair)
+{
+	pair_stream(pair);
+	io_watch(&pair->io, ignore);
+	assert_int_equal(task_yield(), 0);
+	io_watch(&pair->io, NULL);
+}
+
+static void (*const pairs[])(struct pair *) = {
+    pair_unix, pair_tcp, pair_stream, pair_lending};
 
 /* Let the loop poll, so that edges become ready bits. */
 static void
@@ -146,7 +176,8 @@ io_test_case(void **state)
 static int
 io_test_run(const struct io_case *cases, size_t case_count)
 {
-	static const char *const backends[] = {"epoll", "poll", "select"};
+	static const char *const backends[] = {
+	    "epoll", "uring", "poll", "select"};
 	static struct io_run runs[64 * array_count(backends)];
 	static struct CMUnitTest tests[array_count(runs)];
 	size_t count = 0;

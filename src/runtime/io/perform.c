@@ -23,10 +23,12 @@ io_code_needs(enum io_code code)
 {
 	switch (code) {
 	case IO_OP_RECV:
+	case IO_OP_LEND:
 	case IO_OP_READ:
 	case IO_OP_RECVMSG:
 	case IO_OP_ACCEPT:
 	case IO_OP_SPLICE_IN:
+	case IO_OP_QUIET:
 		return IO_IN;
 	default:
 		return IO_OUT;
@@ -105,6 +107,27 @@ io_call_wait(struct io_op *op)
 }
 
 static ssize_t
+io_call_lend(struct io_op *op)
+{
+	struct worker *worker = worker_here;
+	struct io_lent *lent = op->memory;
+	char *block = io_block_acquire(worker);
+	ssize_t result;
+
+	if (block == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	result = recv(op->io->fd, block, IO_LENT_BYTES, 0);
+	if (result > 0) {
+		*lent = (struct io_lent){block, (size_t)result, IO_LENT_BLOCK};
+		return result;
+	}
+	io_block_release(worker, block);
+	return result;
+}
+
+static ssize_t
 io_call_once(struct io_op *op)
 {
 	int fd = op->io->fd;
@@ -112,6 +135,8 @@ io_call_once(struct io_op *op)
 	switch ((enum io_code)op->code) {
 	case IO_OP_RECV:
 		return recv(fd, op->memory, op->length, 0);
+	case IO_OP_LEND:
+		return io_call_lend(op);
 	case IO_OP_SEND:
 		return send(
 		    fd, op->memory, op->length, MSG_NOSIGNAL | op->flags);
@@ -138,6 +163,8 @@ io_call_once(struct io_op *op)
 		    SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 	case IO_OP_WAIT:
 		return io_call_wait(op);
+	case IO_OP_QUIET:
+		return 0;
 	case IO_OP_CONNECT:
 		break;
 	}
@@ -179,6 +206,9 @@ io_used_up(struct io_op *op, ssize_t result)
 	switch ((enum io_code)op->code) {
 	case IO_OP_RECV:
 		return result > 0 && (size_t)result < op->length &&
+		    (op->io->ready & IO_HUP) == 0 && io_is_stream(op->io);
+	case IO_OP_LEND:
+		return result > 0 && result < IO_LENT_BYTES &&
 		    (op->io->ready & IO_HUP) == 0 && io_is_stream(op->io);
 	case IO_OP_SEND:
 		return result > 0 && (size_t)result < op->length;

@@ -133,12 +133,42 @@ io_splice_out(struct io_op *op, size_t *left, instant deadline)
 		else if (result <= 0)
 			return result < 0 ? result : -EPIPE;
 		*left -= (size_t)result;
+		if (op->code == IO_OP_WRITE)
+			op->memory = (char *)op->memory + result;
 		if (patience > 0)
 			deadline = instant_earlier(end,
 			    instant_after(
 				worker_here->now, duration_ns(patience)));
 	}
 	return 0;
+}
+
+/* What was received before anybody asked for it goes first, by a copy. */
+static ssize_t
+io_splice_unread(
+    struct io_op *in, struct io_op *out, bool *ret_out_failed, instant deadline)
+{
+	struct worker *worker = worker_here;
+	char *block = io_block_acquire(worker);
+	ssize_t moved, error;
+	size_t left;
+
+	if (block == NULL)
+		return -ENOMEM;
+	in->code = IO_OP_RECV;
+	in->memory = block;
+	in->length = min_of(in->length, (size_t)IO_LENT_BYTES);
+	moved = io_call_step(in, "recv", deadline);
+	if (moved > 0) {
+		out->code = IO_OP_WRITE;
+		out->memory = block;
+		left = (size_t)moved;
+		error = io_splice_out(out, &left, deadline);
+		*ret_out_failed = error < 0;
+		moved = error < 0 ? error : moved;
+	}
+	io_block_release(worker, block);
+	return moved;
 }
 
 /* Both sides are claimed: nobody can get between the two steps. */
@@ -152,6 +182,8 @@ io_splice_through(struct io_pipe *pipe, struct io_op *in, struct io_op *out,
 	in->other_fd = pipe->write_fd;
 	out->other_fd = pipe->read_fd;
 	moved = io_call_step(in, "splice in", deadline);
+	if (moved == IO_UNREAD)
+		return io_splice_unread(in, out, ret_out_failed, deadline);
 	if (moved <= 0)
 		return moved;
 	*left = (size_t)moved;

@@ -70,9 +70,10 @@ struct io_fd *
 io_table_find(int fd, uint32_t generation)
 {
 	struct io_entry *entry = &io_entries[fd];
+	uint32_t now =
+	    atomic_load_explicit(&entry->generation, memory_order_acquire);
 
-	if (atomic_load_explicit(&entry->generation, memory_order_acquire) !=
-	    generation)
+	if (((now ^ generation) & IO_GENERATION_MASK) != 0)
 		return NULL;
 	return entry->io;
 }

@@ -1,0 +1,456 @@
+/*
+ * uring.c - the proactor: operations are requests of io_uring(7)
+ *
+ * Receives and sends of sockets are handed to the kernel with the caller's
+ * memory and complete there. What the kernel would give to a thread of its own
+ * (splice, sendfile, reads of pipes) is performed by us, as by a reactor, when
+ * a poll that stays in the kernel tells of an edge.
+ *
+ * A turn of the loop makes one system call: it submits what the tasks have
+ * queued and takes what has completed. A descriptor is closed only after the
+ * requests that name it were submitted, so that none can meet the next
+ * descriptor of that number.
+ */
+#include "runtime/io/uring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+#include "runtime/io/reactor.h"
+
+/* io_op.state, with URING_AT_KERNEL: the end was asked for. */
+#define URING_CANCELLED 128
+
+static int
+uring_open(struct worker *worker)
+{
+	struct uring *u = calloc(1, sizeof(*u));
+	int error;
+
+	if (u == NULL)
+		return -ENOMEM;
+	u->fd = u->wake = -1;
+	error = uring_ring_open(u);
+	if (error < 0) {
+		uring_ring_close(u);
+		free(u);
+		return error;
+	}
+	worker->backend_state = u;
+	return 0;
+}
+
+static void
+uring_close(struct worker *worker)
+{
+	uring_ring_close(uring_of(worker));
+	free(worker->backend_state);
+	worker->backend_state = NULL;
+}
+
+static int
+uring_attach(struct worker *worker, struct io_fd *io)
+{
+	(void)worker;
+	io->ready = IO_OUT;
+	return (io->flags & IO_FD_STREAM) != 0 ? 0 : level_check(io->fd);
+}
+
+/* ---- requests of an operation ---- */
+
+static void
+uring_prepare(struct io_uring_sqe *sqe, struct io_op *op)
+{
+	sqe->fd = op->io->fd;
+	sqe->user_data = (uintptr_t)op;
+	sqe->addr = (uintptr_t)op->memory;
+	sqe->len = (uint32_t)min_of(op->length, (size_t)1 << 30);
+	switch ((enum io_code)op->code) {
+	case IO_OP_RECV:
+		sqe->opcode = IORING_OP_RECV;
+		break;
+	case IO_OP_SEND:
+		sqe->opcode = IORING_OP_SEND;
+		sqe->msg_flags = MSG_NOSIGNAL | (uint32_t)op->flags;
+		break;
+	case IO_OP_SENDV:
+		sqe->opcode = IORING_OP_SENDMSG;
+		sqe->msg_flags = MSG_NOSIGNAL | (uint32_t)op->flags;
+		*op->message = (struct msghdr){
+		    .msg_iov = op->memory, .msg_iovlen = op->length};
+		sqe->addr = (uintptr_t)op->message;
+		sqe->len = 1;
+		break;
+	case IO_OP_RECVMSG:
+		sqe->opcode = IORING_OP_RECVMSG;
+		sqe->msg_flags = MSG_CMSG_CLOEXEC | (uint32_t)op->flags;
+		sqe->len = 1;
+		break;
+	case IO_OP_SENDMSG:
+		sqe->opcode = IORING_OP_SENDMSG;
+		sqe->msg_flags = MSG_NOSIGNAL | (uint32_t)op->flags;
+		sqe->len = 1;
+		break;
+	default:
+		must(false);
+	}
+}
+
+int
+uring_at_kernel(struct uring *u, struct io_op *op)
+{
+	struct io_uring_sqe *sqe = uring_sqe(u);
+
+	if (unlikely(sqe == NULL))
+		return -ENOMEM;
+	uring_prepare(sqe, op);
+	op->done = false;
+	op->state = URING_AT_KERNEL;
+	op->io->queued = u->epoch;
+	return 0;
+}
+
+void
+uring_poll_arm(struct uring *u, struct io_fd *io)
+{
+	struct io_uring_sqe *sqe;
+
+	if ((io->state & URING_POLLED) != 0)
+		return;
+	sqe = uring_sqe(u);
+	if (unlikely(sqe == NULL))
+		return;
+	sqe->opcode = IORING_OP_POLL_ADD;
+	sqe->fd = io->fd;
+	sqe->len = IORING_POLL_ADD_MULTI;
+	sqe->poll32_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	sqe->user_data = uring_tag(URING_POLL, io);
+	io->state |= URING_POLLED;
+	io->queued = u->epoch;
+}
+
+/* Until it is polled nothing is known of its readiness. */
+int
+uring_at_edge(struct uring *u, struct io_op *op)
+{
+	struct io_fd *io = op->io;
+	unsigned needs = io_code_needs((enum io_code)op->code);
+
+	if (op->code == IO_OP_CONNECT)
+		io->ready = 0;
+	if (((io->state & URING_POLLED) == 0 || (io->ready & needs) != 0 ||
+		op->code == IO_OP_WAIT || op->code == IO_OP_CONNECT) &&
+	    io_perform(op))
+		return 1;
+	op->done = false;
+	op->state = URING_AT_EDGE;
+	uring_poll_arm(u, io);
+	return 0;
+}
+
+/* ---- the backend's calls ---- */
+
+/* Readers of a stream that may have bytes in our buffers, or will. */
+static int
+uring_submit_reader(struct uring *u, struct io_op *op)
+{
+	struct io_fd *io = op->io;
+
+	if (uring_unread_take(u, op))
+		return 1;
+	if ((io->state & URING_ARMED) != 0) {
+		if (op->code == IO_OP_WAIT && (op->flags & IO_OUT) != 0)
+			return uring_at_edge(u, op);
+		if (op->code != IO_OP_RECV && op->code != IO_OP_LEND &&
+		    op->code != IO_OP_WAIT)
+			uring_disarm(u, io);
+		op->done = false;
+		op->state = URING_AT_LENT;
+		return 0;
+	}
+	if (op->code == IO_OP_LEND && (io->flags & IO_FD_STREAM) != 0) {
+		uring_arm(u, io);
+		if ((io->state & URING_ARMED) == 0)
+			return -ENOMEM;
+		op->done = false;
+		op->state = URING_AT_LENT;
+		return 0;
+	}
+	if (op->code == IO_OP_RECV || op->code == IO_OP_RECVMSG)
+		return uring_at_kernel(u, op);
+	return uring_at_edge(u, op);
+}
+
+static int
+uring_submit(struct worker *worker, struct io_op *op)
+{
+	struct uring *u = uring_of(worker);
+
+	switch ((enum io_code)op->code) {
+	case IO_OP_RECV:
+	case IO_OP_LEND:
+	case IO_OP_READ:
+	case IO_OP_RECVMSG:
+	case IO_OP_SPLICE_IN:
+	case IO_OP_QUIET:
+		return uring_submit_reader(u, op);
+	case IO_OP_WAIT:
+		return (op->flags & IO_IN) != 0 ? uring_submit_reader(u, op)
+						: uring_at_edge(u, op);
+	case IO_OP_SEND:
+	case IO_OP_SENDV:
+	case IO_OP_SENDMSG:
+		return uring_at_kernel(u, op);
+	default:
+		return uring_at_edge(u, op);
+	}
+}
+
+static void
+uring_cancel(struct worker *worker, struct io_op *op)
+{
+	if (op->state == URING_AT_KERNEL) {
+		op->state = URING_CANCELLED;
+		uring_cancel_tag(uring_of(worker), (uintptr_t)op);
+		return;
+	}
+	/* What an armed receive brings is for the next reader. */
+	op->result = -ECANCELED;
+	op->done = true;
+}
+
+static bool
+uring_detach_op(struct uring *u, struct io_op *op)
+{
+	if (op == NULL || op->done)
+		return false;
+	if (op->state == URING_AT_KERNEL) {
+		op->state = URING_CANCELLED;
+		uring_cancel_tag(u, (uintptr_t)op);
+		return true;
+	}
+	if (op->state == URING_CANCELLED)
+		return true;
+	io_complete(op, -EBADF);
+	return false;
+}
+
+/*
+ * What waits in the kernel holds the file: it is cancelled now, so that the
+ * peer sees the end when we close. The memory of a task's operation is in use
+ * until its completion comes, and the task waits for that.
+ */
+static void
+uring_detach(struct worker *worker, struct io_fd *io, bool closing)
+{
+	struct uring *u = uring_of(worker);
+	bool flush = u->sq_tail != u->sq_submitted && io->queued == u->epoch;
+
+	(void)closing;
+	flush |= uring_detach_op(u, io->reader);
+	flush |= uring_detach_op(u, io->writer);
+	if ((io->state & URING_ARMED) != 0) {
+		uring_disarm(u, io);
+		flush = true;
+	}
+	if ((io->state & URING_POLLED) != 0) {
+		uring_cancel_tag(u, uring_tag(URING_POLL, io));
+		flush = true;
+	}
+	uring_unread_drop(u, io);
+	if (flush)
+		uring_flush(u);
+}
+
+static void
+uring_watch(struct worker *worker, struct io_fd *io)
+{
+	struct uring *u = uring_of(worker);
+
+	if (io->on_ready == NULL)
+		return;
+	if ((io->ready & IO_IN) != 0) {
+		list_push_back(&worker->watches, &io->watched);
+		return;
+	}
+	if ((io->flags & IO_FD_STREAM) == 0 || (io->state & URING_ENDED) != 0) {
+		uring_poll_arm(u, io);
+		return;
+	}
+	/* Armed again, it needs no poll any more. */
+	if ((io->state & (URING_POLLED | URING_UNPOLLING)) == URING_POLLED) {
+		io->state |= URING_UNPOLLING;
+		uring_cancel_tag(u, uring_tag(URING_POLL, io));
+	}
+	if ((io->state & URING_ARMED) == 0)
+		uring_arm(u, io);
+}
+
+static ssize_t
+uring_peek(struct worker *worker, struct io_fd *io, void *into, size_t length)
+{
+	return uring_unread_peek(uring_of(worker), io, into, length);
+}
+
+static void
+uring_lent_release(struct worker *worker, uint32_t buffer)
+{
+	uring_buffer_release(uring_of(worker), buffer);
+}
+
+/* ---- completions ---- */
+
+static void
+uring_op_done(struct uring *u, struct io_op *op, int result)
+{
+	int r = 0;
+
+	if (op->io == NULL) {
+		/* Closed under the call. */
+		io_complete(op, result == -ECANCELED ? -EBADF : result);
+		return;
+	}
+	if (result == -EAGAIN)
+		r = uring_at_edge(u, op);
+	else if (result == -EINTR ||
+	    (result == -ECANCELED && op->state == URING_AT_KERNEL))
+		r = uring_at_kernel(u, op);
+	else
+		r = 1, op->result = result;
+	if (r != 0)
+		io_complete(op, r < 0 ? r : op->result);
+}
+
+static void
+uring_try(struct io_op *op)
+{
+	if (op != NULL && !op->done && op->state == URING_AT_EDGE &&
+	    io_perform(op))
+		io_complete(op, op->result);
+}
+
+static bool
+uring_edge_waiter(const struct io_op *op)
+{
+	return op != NULL && !op->done && op->state == URING_AT_EDGE;
+}
+
+static void
+uring_poll_done(struct uring *u, const struct io_uring_cqe *cqe)
+{
+	struct io_fd *io = io_table_find(
+	    (int)(uint32_t)cqe->user_data, (uint32_t)(cqe->user_data >> 32));
+	uint8_t ready = 0;
+
+	if (io == NULL)
+		return;
+	if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
+		io->state &= (uint8_t) ~(URING_POLLED | URING_UNPOLLING);
+		if (uring_edge_waiter(io->reader) ||
+		    uring_edge_waiter(io->writer) ||
+		    (io->on_ready != NULL && (io->state & URING_ARMED) == 0))
+			uring_poll_arm(u, io);
+	}
+	if (cqe->res > 0)
+		ready = reactor_bits((unsigned)cqe->res);
+	io->ready |= ready;
+	if ((ready & IO_OUT) != 0)
+		uring_try(io->writer);
+	if ((ready & IO_IN) == 0)
+		return;
+	if (io->reader != NULL)
+		uring_try(io->reader);
+	else if (io->on_ready != NULL && (io->state & URING_ARMED) == 0)
+		/* Last: it may close and free @io. */
+		io->on_ready(io, io->ready);
+}
+
+static void
+uring_wake_arm(struct uring *u)
+{
+	struct io_uring_sqe *sqe = uring_sqe(u);
+
+	if (sqe == NULL)
+		return;
+	sqe->opcode = IORING_OP_POLL_ADD;
+	sqe->fd = u->wake;
+	sqe->len = IORING_POLL_ADD_MULTI;
+	sqe->poll32_events = EPOLLIN;
+	sqe->user_data = (uint64_t)URING_WAKE << 60;
+	u->wake_armed = true;
+}
+
+static void
+uring_completed(struct uring *u, const struct io_uring_cqe *cqe)
+{
+	switch ((enum uring_kind)(cqe->user_data >> 60)) {
+	case URING_OP:
+		uring_op_done(
+		    u, (struct io_op *)(uintptr_t)cqe->user_data, cqe->res);
+		break;
+	case URING_RECV:
+		uring_recv_done(u, cqe);
+		break;
+	case URING_POLL:
+		uring_poll_done(u, cqe);
+		break;
+	case URING_WAKE:
+		if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+			u->wake_armed = false;
+		break;
+	case URING_NOBODY:
+		break;
+	}
+}
+
+static int
+uring_poll(struct worker *worker, instant until, unsigned batch)
+{
+	struct uring *u = uring_of(worker);
+	struct io_uring_cqe cqe;
+	unsigned count = 0;
+	int error;
+
+	if (unlikely(!u->wake_armed))
+		uring_wake_arm(u);
+	error = uring_wait(u, until);
+	if (error < 0)
+		return error;
+	/* Hooks and completions look at the time. */
+	worker->now = clock_now();
+	while (count < batch && uring_cqe(u, &cqe)) {
+		uring_completed(u, &cqe);
+		count++;
+	}
+	return (int)count;
+}
+
+static void
+uring_wake(struct worker *worker)
+{
+	uint64_t one = 1;
+
+	/* It fails only at 2^64 - 1 writes. */
+	if (write(uring_of(worker)->wake, &one, sizeof(one)) < 0)
+		(void)never(true);
+}
+
+const struct io_backend io_uring = {
+    .name = "uring",
+    .probe = uring_ring_probe,
+    .open = uring_open,
+    .close = uring_close,
+    .attach = uring_attach,
+    .detach = uring_detach,
+    .submit = uring_submit,
+    .cancel = uring_cancel,
+    .poll = uring_poll,
+    .wake = uring_wake,
+    .watch = uring_watch,
+    .peek = uring_peek,
+    .lent_release = uring_lent_release,
+};
