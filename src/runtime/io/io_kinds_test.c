@@ -578,6 +578,103 @@ t_signals(void *arg)
 	return 0;
 }
 
+static int
+t_lend(void *arg)
+{
+	struct io_lent lent, second;
+	static char block[10000];
+
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		size_t got = 0;
+		struct pair p;
+
+		pairs[i](&p);
+		assert_int_equal(
+		    io_recv_lend(&p.io, &lent, after_ms(2)), -ETIMEDOUT);
+		io_lent_release(&lent); /* nothing was lent */
+		put(p.peer, "first");
+		assert_int_equal(io_recv_lend(&p.io, &lent, after_ms(100)), 5);
+		put(p.peer, "second");
+		assert_int_equal(
+		    io_recv_lend(&p.io, &second, after_ms(100)), 6);
+		assert_int_equal(lent.length, 5);
+		assert_memory_equal(lent.memory, "first", 5);
+		assert_memory_equal(second.memory, "second", 6);
+		io_lent_release(&lent);
+		io_lent_release(&lent);
+		io_lent_release(&second);
+		/* Half into our memory; the other half is lent. */
+		put(p.peer, "abcd");
+		settle();
+		expect_recv(&p.io, 2, "ab");
+		assert_int_equal(io_recv_lend(&p.io, &lent, after_ms(100)), 2);
+		assert_memory_equal(lent.memory, "cd", 2);
+		io_lent_release(&lent);
+		/* More than a buffer, in order. */
+		for (size_t k = 0; k < sizeof(block); k++)
+			block[k] = (char)pattern(k);
+		assert_int_equal(
+		    write(p.peer, block, sizeof(block)), sizeof(block));
+		shutdown(p.peer, SHUT_WR);
+		while (io_recv_lend(&p.io, &lent, after_ms(100)) > 0) {
+			assert_memory_equal(
+			    lent.memory, block + got, lent.length);
+			got += lent.length;
+			io_lent_release(&lent);
+		}
+		assert_int_equal(got, sizeof(block));
+		assert_int_equal(io_recv_lend(&p.io, &lent, after_ms(100)), 0);
+		pair_close(&p);
+	}
+	return 0;
+}
+
+/* What was received unasked is still there for whoever asks otherwise. */
+static int
+t_unread(void *arg)
+{
+	struct pair p, out;
+	struct iovec iov[2];
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+	char buffer[64];
+	bool failed;
+	int fd;
+
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		pairs[i](&p);
+		pair_unix(&out);
+		put(p.peer, "peek and splice");
+		settle();
+		assert_int_equal(io_peek(&p.io, buffer, 4), 4);
+		assert_memory_equal(buffer, "peek", 4);
+		assert_int_equal(io_wait(&p.io, IO_IN, after_ms(100)), IO_IN);
+		assert_int_equal(
+		    io_splice(&p.io, &out.io, 9, &failed, after_ms(100)), 9);
+		assert_false(failed);
+		assert_int_equal(read(out.peer, buffer, 64), 9);
+		assert_memory_equal(buffer, "peek and ", 9);
+		iov[0] = (struct iovec){buffer, 2};
+		iov[1] = (struct iovec){buffer + 2, 62};
+		assert_int_equal(
+		    io_recvmsg(&p.io, &message, 0, after_ms(100)), 6);
+		assert_memory_equal(buffer, "splice", 6);
+		put(p.peer, "the rest");
+		assert_int_equal(
+		    io_splice(&p.io, &out.io, 64, &failed, after_ms(100)), 8);
+		assert_int_equal(read(out.peer, buffer, 64), 8);
+		fd = io_detach(&p.io);
+		assert_true(fd >= 0);
+		put(p.peer, "raw");
+		assert_int_equal(read(fd, buffer, 64), 3);
+		close(fd);
+		pair_close(&p);
+		pair_close(&out);
+	}
+	return 0;
+}
+
 static const struct io_case cases[] = {
     {"stale event", t_stale_event},
     {"sendfile", t_sendfile},
@@ -592,6 +689,8 @@ static const struct io_case cases[] = {
     {"sendv", t_sendv},
     {"messages", t_messages},
     {"signals", t_signals},
+    {"lend", t_lend},
+    {"unread", t_unread},
 };
 
 int

@@ -139,7 +139,7 @@ put(int fd, const char *text)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 }
 
-static void
+static __attribute__((unused)) void
 expect_recv(struct io_fd *io, size_t room, const char *text)
 {
 	char buffer[64];
@@ -169,11 +169,14 @@ io_test_case(void **state)
 	    .worker_count = 1, .backend = run->backend};
 
 	assert_int_equal(runtime_run(&options, run->test->root, NULL), 0);
+	/* Not to be had here: then it was another run on epoll. */
+	if (strcmp(run->backend, "uring") == 0 && io_uring.probe() < 0)
+		skip();
 	assert_string_equal(runtime_backend(), run->backend);
 }
 
 /* Every case on every backend. */
-static int
+static __attribute__((unused)) int
 io_test_run(const struct io_case *cases, size_t case_count)
 {
 	static const char *const backends[] = {

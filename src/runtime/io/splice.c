@@ -20,6 +20,8 @@
 /* So many times the time to the deadline, while @out goes on taking bytes:
  * a pipe of 256 KiB may take 8 minutes when 30 s are given for each step. */
 #define IO_SPLICE_STEPS 16
+/* On the task's stack: there are a few kilobytes of it at most. */
+#define IO_UNREAD_STEP 2048
 
 struct io_pipe {
 	struct io_pipe *next;
@@ -148,27 +150,22 @@ static ssize_t
 io_splice_unread(
     struct io_op *in, struct io_op *out, bool *ret_out_failed, instant deadline)
 {
-	struct worker *worker = worker_here;
-	char *block = io_block_acquire(worker);
+	char part[IO_UNREAD_STEP];
 	ssize_t moved, error;
 	size_t left;
 
-	if (block == NULL)
-		return -ENOMEM;
 	in->code = IO_OP_RECV;
-	in->memory = block;
-	in->length = min_of(in->length, (size_t)IO_LENT_BYTES);
+	in->memory = part;
+	in->length = min_of(in->length, sizeof(part));
 	moved = io_call_step(in, "recv", deadline);
-	if (moved > 0) {
-		out->code = IO_OP_WRITE;
-		out->memory = block;
-		left = (size_t)moved;
-		error = io_splice_out(out, &left, deadline);
-		*ret_out_failed = error < 0;
-		moved = error < 0 ? error : moved;
-	}
-	io_block_release(worker, block);
-	return moved;
+	if (moved <= 0)
+		return moved;
+	out->code = IO_OP_WRITE;
+	out->memory = part;
+	left = (size_t)moved;
+	error = io_splice_out(out, &left, deadline);
+	*ret_out_failed = error < 0;
+	return error < 0 ? error : moved;
 }
 
 /* Both sides are claimed: nobody can get between the two steps. */

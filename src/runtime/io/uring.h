@@ -29,6 +29,9 @@
 #define URING_CQ_ENTRIES   4096
 #define URING_BUFFER_BYTES 4096
 #define URING_BUFFERS      512
+/* The kernel takes them in turn: few stay in the cache, and more are given as
+ * they are used up. */
+#define URING_BUFFERS_FIRST 32
 /* Bytes of one connection that nobody has read: then it is not received any
  * more until somebody does. */
 #define URING_UNREAD_BUFFERS 16
@@ -90,6 +93,8 @@ struct uring {
 	struct io_uring_cqe *backlog;
 	unsigned backlog_at;
 	unsigned backlog_end;
+	unsigned buffer_count; /* that were ever given to the kernel */
+	unsigned buffers_out; /* of them, with bytes that nobody has read */
 	struct io_uring_buf_ring *buffer_ring;
 	char *buffer_memory;
 	struct uring_buffer buffers[URING_BUFFERS];
@@ -133,6 +138,8 @@ void uring_cancel_tag(struct uring *u, uint64_t tag);
 
 /* ---- uring_lend.c ---- */
 
+/* Give the kernel as many buffers again. */
+void uring_buffers_grow(struct uring *u);
 void uring_buffer_release(struct uring *u, unsigned buffer);
 void uring_unread_drop(struct uring *u, struct io_fd *io);
 void uring_arm(struct uring *u, struct io_fd *io);

@@ -17,8 +17,8 @@
 #define URING_GROUP     0
 #define URING_MULTISHOT 0
 
-void
-uring_buffer_release(struct uring *u, unsigned buffer)
+static void
+uring_buffer_give(struct uring *u, unsigned buffer)
 {
 	struct io_uring_buf_ring *ring = u->buffer_ring;
 	uint16_t tail = ring->tail;
@@ -28,6 +28,25 @@ uring_buffer_release(struct uring *u, unsigned buffer)
 	slot->len = URING_BUFFER_BYTES;
 	slot->bid = (uint16_t)buffer;
 	__atomic_store_n(&ring->tail, (uint16_t)(tail + 1), __ATOMIC_RELEASE);
+}
+
+void
+uring_buffers_grow(struct uring *u)
+{
+	unsigned count = min_of(
+	    u->buffer_count == 0 ? URING_BUFFERS_FIRST : 2 * u->buffer_count,
+	    (unsigned)URING_BUFFERS);
+
+	while (u->buffer_count < count)
+		uring_buffer_give(u, u->buffer_count++);
+}
+
+void
+uring_buffer_release(struct uring *u, unsigned buffer)
+{
+	must(u->buffers_out > 0);
+	u->buffers_out--;
+	uring_buffer_give(u, buffer);
 }
 
 static void
@@ -248,6 +267,10 @@ uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 	struct io_fd *io = io_table_find(fd, generation);
 	struct io_op *reader;
 
+	if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
+		u->buffers_out++;
+	if (cqe->res == -ENOBUFS || u->buffers_out > u->buffer_count / 2)
+		uring_buffers_grow(u);
 	if (io == NULL) {
 		if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
 			uring_buffer_release(

@@ -98,8 +98,7 @@ uring_buffers_open(struct uring *u)
 	error = uring_register(u->fd, IORING_REGISTER_PBUF_RING, &reg, 1);
 	if (error < 0)
 		return error;
-	for (unsigned i = 0; i < URING_BUFFERS; i++)
-		uring_buffer_release(u, i);
+	uring_buffers_grow(u);
 	return 0;
 }
 
