@@ -143,6 +143,7 @@ backend origin
 class Weir(Server):
     name, role, kinds = "weir", "ours", ("proxy", "static")
     reload_signal = signal.SIGHUP
+    backend = "auto"
 
     def configure(self):
         if self.scenario.kind == "static":
@@ -156,7 +157,7 @@ pools:
     idle_timeout: 600s
 """
         self.file("weir.yaml", f"""
-runtime: {{threads: 1}}
+runtime: {{threads: 1, backend: {self.backend}}}
 log: {{access: off, error: stderr}}
 limits: {{idle_timeout: {self.keep}s}}
 admin: {{socket: {self.folder}/admin.sock}}
@@ -172,6 +173,14 @@ sites:
     @classmethod
     def version(cls, weir):
         return output([weir, "version"], r"(\d+\.\d+\.\d+\S*)")
+
+
+class WeirEpoll(Weir):
+    name, backend = "weir-epoll", "epoll"
+
+
+class WeirUring(Weir):
+    name, backend = "weir-uring", "uring"
 
 
 class Floor(Server):
@@ -202,7 +211,9 @@ class FloorSendfile(Floor):
         return [f"{self.lab.folder}/files"]
 
 
-SERVERS = {c.name: c for c in (Weir, Nginx, Haproxy, FloorProxy, FloorMemory, FloorSendfile)}
+SERVERS = {c.name: c for c in (Weir, Nginx, Haproxy, FloorProxy, FloorMemory, FloorSendfile, WeirEpoll, WeirUring)}
+# Left out unless they are asked for.
+VARIANTS = ("weir-epoll", "weir-uring")
 
 
 def output(command, pattern):

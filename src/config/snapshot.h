@@ -269,7 +269,7 @@ struct snapshot {
 	uint64_t digest; /* of the file but for its sites and pools */
 	struct bytes file; /* path it was read from */
 	unsigned threads; /* runtime.threads; 0: one per CPU */
-	struct bytes backend; /* runtime.backend: "auto", "epoll" */
+	struct bytes backend; /* runtime.backend: "auto", "epoll", ... */
 	struct bytes user, group; /* at == NULL: default */
 	struct bytes pid_file; /* at == NULL: none */
 	duration drain_timeout; /* shutdown.drain, 30 s */

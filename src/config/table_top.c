@@ -42,13 +42,18 @@ static const struct shape top_threads_shape = {
     .read = top_threads,
 };
 static const struct shape top_backend = {
-    .kind = SHAPE_ENUM, .names = (const char *const[]){"auto", "epoll", NULL}};
+    .kind = SHAPE_ENUM,
+    .names = (const char *const[]){
+	"auto", "epoll", "uring", "poll", "select", NULL}};
 
 static const struct key runtime_keys[] = {
     KEY(struct snapshot, threads, "threads", &top_threads_shape, "auto",
 	"Worker threads. `auto`: one for each CPU that weir may use."),
     KEY(struct snapshot, backend, "backend", &top_backend, "auto",
-	"How workers wait for the kernel. `auto`: the best that it offers."),
+	"How workers wait for the kernel. `auto`: the best that it offers. "
+	"`uring` is io_uring, and epoll where the kernel or a container "
+	"denies it; `poll` and `select` cost more with each connection. "
+	"`weir status` shows what runs."),
 };
 static const struct table table_runtime = {
     .name = "runtime",

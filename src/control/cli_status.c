@@ -14,11 +14,12 @@ status_head(struct json_object *o)
 	struct json_object *config = show_member(o, "config");
 	char time[SHOW_TIME_BYTES];
 
-	printf("%sweir %s%s, up %s, %lld worker threads%s\n",
+	printf("%sweir %s%s, up %s, %lld worker threads on %s%s\n",
 	    cli_colour_begin(CLI_BOLD, show_colour()), show_text(o, "version"),
 	    cli_colour_end(CLI_BOLD, show_colour()),
 	    show_time(time, show_fraction(o, "uptime_seconds")),
 	    (long long)show_number(o, "worker_threads"),
+	    show_text(o, "backend"),
 	    show_true(o, "draining") ? ", draining" : "");
 	printf("%s, version %lld of %s\n", show_text(config, "file"),
 	    (long long)show_number(config, "version"),

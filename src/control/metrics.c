@@ -151,6 +151,18 @@ metrics_latency(struct sink *sink, const struct counters *sum)
 /* ---- the program and its roles ---- */
 
 static void
+metrics_backend(struct sink *sink)
+{
+	uint64_t name = atomic_load(&shared->worker_backend);
+	char label[32];
+
+	snprintf(label, sizeof(label), "backend=\"%.8s\"", (const char *)&name);
+	metrics_family(sink, "worker_backend_info", "gauge",
+	    "How the workers wait for the kernel; always 1");
+	metrics_sample(sink, "worker_backend_info", label, 1);
+}
+
+static void
 metrics_program(struct sink *sink)
 {
 	metrics_family(
@@ -162,6 +174,7 @@ metrics_program(struct sink *sink)
 	metrics_one(sink, "worker_threads", "gauge",
 	    "Threads of the worker process",
 	    atomic_load(&shared->worker_threads));
+	metrics_backend(sink);
 	metrics_one(sink, "draining", "gauge",
 	    "1 while the program ends: it finishes what it began",
 	    atomic_load(&shared->draining) != 0);

@@ -4,6 +4,7 @@
 #include "control/report.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "control/json.h"
@@ -146,6 +147,17 @@ report_pools(
 	json_write_array_end(json);
 }
 
+static void
+report_backend(struct json_writer *json)
+{
+	uint64_t name = atomic_load(&shared->worker_backend);
+	char text[sizeof(name)];
+
+	memcpy(text, &name, sizeof(name));
+	json_write_text(
+	    json, "backend", bytes_of(text, strnlen(text, sizeof(text))));
+}
+
 void
 report_status(struct sink *sink, const struct snapshot *snapshot, instant now)
 {
@@ -160,6 +172,7 @@ report_status(struct sink *sink, const struct snapshot *snapshot, instant now)
 	json_write_bool(&json, "draining", atomic_load(&shared->draining) != 0);
 	json_write_u64(
 	    &json, "worker_threads", atomic_load(&shared->worker_threads));
+	report_backend(&json);
 	report_loaded(&json, snapshot);
 	report_roles(&json, now);
 	report_traffic(&json);

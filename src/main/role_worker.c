@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/counters.h"
@@ -69,6 +70,12 @@ worker_thread_end(void)
 static int
 worker_start(void)
 {
+	const char *backend = runtime_backend();
+	uint64_t name = 0;
+
+	memcpy(&name, backend, strnlen(backend, sizeof(name)));
+	atomic_store(&shared->worker_backend, name);
+	log_info("worker", "%u threads on %s", runtime_worker_count(), backend);
 	features_register();
 	return worker_everywhere(worker_counters_use);
 }

@@ -86,6 +86,7 @@ struct shared {
 	_Atomic uint32_t reloads_ok, reloads_failed;
 	_Atomic uint32_t draining; /* set: answer with Connection: close */
 	_Atomic uint32_t worker_threads;
+	_Atomic uint64_t worker_backend; /* 8 characters of its name */
 	/* manager: slots below this were claimed at some time */
 	_Atomic uint32_t verdict_count;
 	uint32_t verdict_claim_next;

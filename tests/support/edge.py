@@ -21,6 +21,7 @@ import tempfile
 import time
 
 WEIR = os.environ.get("WEIR") or str(pathlib.Path(__file__).parents[2] / "build" / "weir")
+BACKEND = os.environ.get("WEIR_BACKEND")  # runtime.backend of every edge
 BROKEN = re.compile(r"assertion failed|Sanitizer|runtime error:|weir: signal |stack overflow")
 ROLES = ("worker", "health", "control")
 
@@ -85,6 +86,11 @@ class Edge:
             text += f"\nadmin: {{socket: {self.admin}}}\n"
         if not re.search(r"^log:", text, re.M):
             text += f"\nlog: {{access: {self.access_path}}}\n"
+        if BACKEND and not re.search(r"^runtime:.*backend", text, re.M):
+            key = f"backend: {BACKEND}"
+            text, found = re.subn(r"^runtime: \{", f"runtime: {{{key}, ", text, flags=re.M)
+            if not found:
+                text += f"\nruntime: {{{key}}}\n"
         return text
 
     def write(self, config=None):
