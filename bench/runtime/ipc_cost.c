@@ -3,7 +3,7 @@
  *
  * The child sends, the parent receives, both with blocking calls, each on a
  * CPU of its own where there are two. Printed is the CPU time of both for each
- * message. A semaphore moves no bytes: its message lies in shared memory.
+ * message. Semaphores move no bytes: they count messages in shared memory.
  */
 #include <fcntl.h>
 #include <mqueue.h>
@@ -207,55 +207,72 @@ run_mq(void)
 	run(mq_send_all, mq_recv_all);
 }
 
-/* A message in shared memory, and who may touch it. */
-static struct slot {
+/* Messages in shared memory, as many as a pipe holds, and two counts. */
+#define SLOTS 1024
+
+static struct slots {
 	sem_t full;
 	sem_t empty;
+	char messages[SLOTS][MESSAGE_BYTES];
+} * slots;
+
+static void
+slots_map(void)
+{
+	slots = mmap(NULL, sizeof(*slots), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (slots == MAP_FAILED)
+		fail("mmap");
+}
+
+static void
+slot_write(long i)
+{
+	memset(slots->messages[i % SLOTS], (int)i, MESSAGE_BYTES);
+}
+
+static void
+slot_read(long i)
+{
 	char message[MESSAGE_BYTES];
-} * slot;
+
+	memcpy(message, slots->messages[i % SLOTS], MESSAGE_BYTES);
+	/* It is used. */
+	__asm__ volatile("" : : "r"(message) : "memory");
+}
 
 static void
 posix_sem_send(void)
 {
 	for (long i = 0; i < count; i++) {
-		sem_wait(&slot->empty);
-		memset(slot->message, (int)i, MESSAGE_BYTES);
-		sem_post(&slot->full);
+		sem_wait(&slots->empty);
+		slot_write(i);
+		sem_post(&slots->full);
 	}
 }
 
 static void
 posix_sem_recv(void)
 {
-	char message[MESSAGE_BYTES];
-
 	for (long i = 0; i < count; i++) {
-		sem_wait(&slot->full);
-		memcpy(message, slot->message, MESSAGE_BYTES);
-		__asm__ volatile("" : : "r"(message) : "memory");
-		sem_post(&slot->empty);
+		sem_wait(&slots->full);
+		slot_read(i);
+		sem_post(&slots->empty);
 	}
-}
-
-static void
-slot_map(void)
-{
-	slot = mmap(NULL, sizeof(*slot), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (slot == MAP_FAILED)
-		fail("mmap");
 }
 
 static void
 run_posix_sem(void)
 {
-	slot_map();
-	if (sem_init(&slot->full, 1, 0) < 0 || sem_init(&slot->empty, 1, 1) < 0)
+	slots_map();
+	if (sem_init(&slots->full, 1, 0) < 0 ||
+	    sem_init(&slots->empty, 1, SLOTS) < 0)
 		fail("sem_init");
 	run(posix_sem_send, posix_sem_recv);
 }
 
-/* A set of two: full, empty. */
+/* A set of two. */
+enum { SYSV_FULL, SYSV_EMPTY, SYSV_COUNT };
 static int sysv_set;
 
 static void
@@ -271,33 +288,30 @@ static void
 sysv_sem_send(void)
 {
 	for (long i = 0; i < count; i++) {
-		sysv_op(1, -1);
-		memset(slot->message, (int)i, MESSAGE_BYTES);
-		sysv_op(0, 1);
+		sysv_op(SYSV_EMPTY, -1);
+		slot_write(i);
+		sysv_op(SYSV_FULL, 1);
 	}
 }
 
 static void
 sysv_sem_recv(void)
 {
-	char message[MESSAGE_BYTES];
-
 	for (long i = 0; i < count; i++) {
-		sysv_op(0, -1);
-		memcpy(message, slot->message, MESSAGE_BYTES);
-		__asm__ volatile("" : : "r"(message) : "memory");
-		sysv_op(1, 1);
+		sysv_op(SYSV_FULL, -1);
+		slot_read(i);
+		sysv_op(SYSV_EMPTY, 1);
 	}
 }
 
 static void
 run_sysv_sem(void)
 {
-	slot_map();
-	sysv_set = semget(IPC_PRIVATE, 2, 0600);
+	slots_map();
+	sysv_set = semget(IPC_PRIVATE, SYSV_COUNT, 0600);
 	if (sysv_set < 0)
 		fail("semget");
-	sysv_op(1, 1);
+	sysv_op(SYSV_EMPTY, SLOTS);
 	run(sysv_sem_send, sysv_sem_recv);
 	semctl(sysv_set, 0, IPC_RMID);
 }

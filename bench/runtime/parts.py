@@ -1,5 +1,6 @@
 """What is measured, a function each. Each returns a plain dict that goes into
 the JSON file; goals.py and pages.py read it."""
+import time
 from statistics import median
 
 from rig import BACKENDS, Missing, Server, progress, rounds
@@ -92,6 +93,20 @@ def churn(rig, plan):
     return served(rig, plan, "churn", 16, rig.echo_servers(), "churn")
 
 
+def settled_kb(server):
+    """When it has not changed for a while: what a server gives back, it does
+    by then."""
+    last, quiet = server.memory_kb(), 0
+    for _ in range(60):
+        time.sleep(0.5)
+        now = server.memory_kb()
+        quiet = quiet + 1 if now == last else 0
+        last = now
+        if quiet == 6:
+            break
+    return last
+
+
 def idle(rig, plan):
     """Bytes that a server allocated for each idle connection, after two
     messages on each: {server: bytes}"""
@@ -104,7 +119,7 @@ def idle(rig, plan):
         except Missing as e:
             warn(name, str(e))
             continue
-        results[name] = (server.memory_kb() - server.before_kb) * 1024 / plan.idle_connections
+        results[name] = (settled_kb(server) - server.before_kb) * 1024 / plan.idle_connections
         server.close()
     return results
 
@@ -147,7 +162,7 @@ def firehose(rig, plan):
 
 
 IPC_NS = {"pipe": 1100, "fifo": 1100, "unix-stream": 1500, "unix-dgram": 2500, "unix-seqpacket": 2800, "posix-mq": 2500,
-          "posix-sem": 4000, "sysv-sem": 6000}
+          "posix-sem": 500, "sysv-sem": 2000}
 
 
 def ipc(rig, plan):

@@ -12,8 +12,8 @@ class Missing(Exception):
 
 
 class Rig:
-    def __init__(self, build, cpu, cpu_other, nice):
-        self.tools, self.cpu, self.cpu_other, self.nice = f"{build}/bench/runtime", cpu, cpu_other, nice
+    def __init__(self, build, cpu, cpu_other):
+        self.tools, self.cpu, self.cpu_other = f"{build}/bench/runtime", cpu, cpu_other
         self.missing = {}
         self.commands = self.find_commands(build)
 
@@ -61,21 +61,21 @@ class Rig:
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             os.sched_setaffinity(0, cpus)
-            try:
-                os.setpriority(os.PRIO_PROCESS, 0, self.nice)
-            except OSError:
-                pass
             if batch:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         return run
 
-    def output(self, command, cpus=None, seconds=300):
+    def output(self, command, cpus=None, seconds=60):
         """The words that a program prints; Missing if it refuses."""
-        done = subprocess.run(command, preexec_fn=self.prepare(cpus or {self.cpu}, False), text=True, timeout=seconds,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        called = f"{os.path.basename(command[0])} {' '.join(command[1:])}"
+        try:
+            done = subprocess.run(command, preexec_fn=self.prepare(cpus or {self.cpu}, False), text=True,
+                                  timeout=seconds, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except subprocess.TimeoutExpired as e:
+            raise Missing(f"{called} did not end in {seconds} s") from e
         if done.returncode:
-            raise Missing(f"{os.path.basename(command[0])} {' '.join(command[1:])} ended with {done.returncode}"
-                          + (": " + done.stderr.strip() if done.stderr.strip() else ""))
+            why = done.stderr.strip().split("\n")[-1]
+            raise Missing(f"{called} ended with {done.returncode}" + (f": {why}" if why else ""))
         return done.stdout.split()
 
     def cost(self, name, operation, count):
