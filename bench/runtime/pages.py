@@ -111,7 +111,7 @@ def plot_tasks(results):
 
     yields, spawns = costs["yield"], costs["spawn"]
     return svg.bars("A process, a thread, a task", [
-        ("switch to another and back in turn: CPU ns",
+        ("yield to another, two of them on one CPU: CPU ns",
          row(median(yields["process"]), median(yields["thread"]), median(yields["weir"])), kinds),
         ("start, run nothing, join: CPU ns",
          row(median(spawns["fork"]), median(spawns["thread"]), median(spawns["weir"]), median(spawns["vfork"])), kinds),

@@ -75,7 +75,7 @@ def spread_labels(wanted, gap):
 
 def lines(title, x_label, y_label, series, log_y=True):
     """@series {name: {x: y}}; x is logarithmic. The names stand at the ends."""
-    width, height, left, right, top, bottom = 760, 420, 78, 130, 56, 58
+    width, height, left, right, top, bottom = 760, 420, 96, 124, 56, 58
     inner_w, inner_h = width - left - right, height - top - bottom
     xs = sorted({x for line in series.values() for x in line})
     ys = [y for line in series.values() for y in line.values()]
@@ -100,7 +100,7 @@ def lines(title, x_label, y_label, series, log_y=True):
     canvas.line(left, top + inner_h, left + inner_w, top + inner_h, "axis")
     canvas.text(left + inner_w / 2, height - 12, x_label, "soft", "middle")
     middle = top + inner_h / 2
-    canvas.text(18, middle, y_label, "soft", "middle", f' transform="rotate(-90 18 {middle:.1f})"')
+    canvas.text(20, middle, y_label, "soft", "middle", f' transform="rotate(-90 20 {middle:.1f})"')
     labels = spread_labels({name: py(line[max(line)]) + 4 for name, line in series.items()}, FONT + 2)
     for i, (name, line) in enumerate(series.items()):
         points = [(px(x), py(y)) for x, y in sorted(line.items())]
