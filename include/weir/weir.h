@@ -12,6 +12,7 @@
 #include <weir/io.h>
 #include <weir/local.h>
 #include <weir/lock.h>
+#include <weir/pool.h>
 #include <weir/protocol.h>
 #include <weir/process.h>
 #include <weir/runtime.h>

@@ -218,6 +218,25 @@ chan_wait(struct chan *channel, struct list *queue, void *item,
 	return error;
 }
 
+void
+chan_recv_surely(struct chan *channel, void *item)
+{
+	struct waiter waiter, *wake;
+	struct chan_wait wait = {.waiter = &waiter, .item = item, .claim = 1};
+	int result;
+
+	chan_lock(channel);
+	result = chan_get(channel, item, &wake);
+	waiter_init(&waiter, channel->shared);
+	if (result == -EAGAIN)
+		list_push_back(&channel->receivers, &wait.node);
+	chan_unlock(channel);
+	if (wake != NULL)
+		waiter_wake(wake);
+	while (result == -EAGAIN && !waiter.woken)
+		task_park_uncancellable("channel recv");
+}
+
 /* Before a call that may wait. */
 static int
 chan_call_start(struct chan *channel, const char *function)

@@ -57,3 +57,6 @@ chan_unlock(struct chan *channel)
 /* Locked. As the try calls; *@ret_wake: to be woken after the unlock. */
 int chan_put(struct chan *channel, const void *item, struct waiter **ret_wake);
 int chan_get(struct chan *channel, void *item, struct waiter **ret_wake);
+
+/* Waits for what is known to be coming; cannot be cancelled. */
+SUSPENDS void chan_recv_surely(struct chan *channel, void *item);
