@@ -1,21 +1,19 @@
 /*
- * offload.c - a few threads for calls that block
+ * offload.c - the pool for calls that block
  *
- * Threads are started when a job comes and none is idle. A job is a block of
- * its own since its waiter may leave before it ends.
+ * A job is a block of its own since its waiter may leave before it ends.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/counters.h"
-#include "runtime/io_backend.h"
+#include "runtime/pool.h"
 #include "runtime/worker.h"
 
 #define OFFLOAD_THREADS_MAX 8
 #define OFFLOAD_QUEUE_MAX   1024
 
 struct offload_job {
-	struct list queued;
+	struct pool_job job;
 	struct inbox_item item; /* its way home */
 	int (*fn)(void *arg);
 	void *arg;
@@ -28,18 +26,8 @@ struct offload_job {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t more;
-	struct list queue;
-	unsigned queue_length;
-	unsigned thread_count;
-	unsigned idle_count;
-	bool ending;
-	pthread_t threads[OFFLOAD_THREADS_MAX];
-} offload = {
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-    .more = PTHREAD_COND_INITIALIZER,
-    .queue = {&offload.queue, &offload.queue},
-};
+	struct pool *pool; /* NULL: nobody has needed it */
+} offload = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void
 offload_job_home(struct inbox_item *item)
@@ -57,87 +45,28 @@ offload_job_home(struct inbox_item *item)
 	free(job);
 }
 
-static struct offload_job *
-offload_take(void)
-{
-	struct list *node;
-
-	while (list_empty(&offload.queue) && !offload.ending) {
-		offload.idle_count++;
-		pthread_cond_wait(&offload.more, &offload.lock);
-		offload.idle_count--;
-	}
-	node = list_pop_front(&offload.queue);
-	if (node == NULL)
-		return NULL;
-	offload.queue_length--;
-	return container_of(node, struct offload_job, queued);
-}
-
-static void *
-offload_thread(void *arg)
-{
-	struct offload_job *job;
-
-	(void)arg;
-	counters_use(NULL);
-	pthread_mutex_lock(&offload.lock);
-	while ((job = offload_take()) != NULL) {
-		pthread_mutex_unlock(&offload.lock);
-		job->result = job->fn(job->arg);
-		worker_post(job->worker, &job->item);
-		pthread_mutex_lock(&offload.lock);
-	}
-	pthread_mutex_unlock(&offload.lock);
-	return NULL;
-}
-
-/* One more thread if nobody is idle. 0 while there is at least one. */
-static int
-offload_grow(void)
-{
-	int error;
-
-	if (offload.idle_count > offload.queue_length ||
-	    offload.thread_count == OFFLOAD_THREADS_MAX)
-		return 0;
-	error = runtime_thread_new(
-	    &offload.threads[offload.thread_count], offload_thread, NULL);
-	if (error == 0)
-		offload.thread_count++;
-	return offload.thread_count > 0 ? 0 : error;
-}
-
-/* In a simulation, in place of a thread. */
 static void
-offload_job_inline(struct inbox_item *item)
+offload_job_run(struct pool_job *inner)
 {
-	struct offload_job *job = container_of(item, struct offload_job, item);
+	struct offload_job *job = container_of(inner, struct offload_job, job);
 
 	job->result = job->fn(job->arg);
-	offload_job_home(item);
+	worker_post(job->worker, &job->item);
 }
 
 static int
 offload_push(struct offload_job *job)
 {
-	int error;
+	static const struct pool_options options = {.name = "weir-offload",
+	    .thread_count = OFFLOAD_THREADS_MAX,
+	    .queue_max = OFFLOAD_QUEUE_MAX};
+	int error = 0;
 
-	if (unlikely(worker_here->backend->defer != NULL)) {
-		job->item.run = offload_job_inline;
-		worker_here->backend->defer(worker_here, &job->item);
-		return 0;
-	}
 	pthread_mutex_lock(&offload.lock);
-	error = offload.queue_length == OFFLOAD_QUEUE_MAX ? -EAGAIN
-							  : offload_grow();
-	if (error == 0) {
-		list_push_back(&offload.queue, &job->queued);
-		offload.queue_length++;
-		pthread_cond_signal(&offload.more);
-	}
+	if (offload.pool == NULL)
+		error = pool_new(&options, &offload.pool);
 	pthread_mutex_unlock(&offload.lock);
-	return error;
+	return error < 0 ? error : pool_push(offload.pool, &job->job);
 }
 
 /* 0 when @job is done, or why the waiter left it. */
@@ -164,7 +93,8 @@ offload_run(int (*fn)(void *arg), void *arg, void (*release)(void *arg),
 	job = malloc(sizeof(*job));
 	if (job == NULL)
 		return -ENOMEM;
-	*job = (struct offload_job){.item.run = offload_job_home,
+	*job = (struct offload_job){.job.run = offload_job_run,
+	    .item.run = offload_job_home,
 	    .fn = fn,
 	    .arg = arg,
 	    .release = release,
@@ -190,13 +120,7 @@ offload_run(int (*fn)(void *arg), void *arg, void (*release)(void *arg),
 void
 offload_end(void)
 {
-	pthread_mutex_lock(&offload.lock);
-	must(offload.queue_length == 0);
-	offload.ending = true;
-	pthread_cond_broadcast(&offload.more);
-	pthread_mutex_unlock(&offload.lock);
-	for (unsigned i = 0; i < offload.thread_count; i++)
-		pthread_join(offload.threads[i], NULL);
-	offload.thread_count = 0;
-	offload.ending = false;
+	if (offload.pool != NULL)
+		pool_close(offload.pool, false);
+	offload.pool = NULL;
 }
