@@ -150,6 +150,24 @@ check_escape(struct bytes text)
 		must(bytes_equal(appender_bytes(&raw), text));
 }
 
+/* What is joined is an absolute URL, and joining it again changes nothing. */
+static void
+check_join(struct bytes text)
+{
+	static char first[TEXT_BYTES], second[TEXT_BYTES];
+	struct appender joined = appender_over(first, sizeof(first));
+	struct appender again = appender_over(second, sizeof(second));
+	struct url base;
+
+	must(url_parse(BYTES("http://a/b/c/d?q"), &base) == 0);
+	if (url_join(&base, text, &joined) < 0)
+		return;
+	must(url_parse(appender_bytes(&joined), &base) == 0);
+	must(base.scheme.at != NULL && base.host.at != NULL);
+	must(url_join(&base, appender_bytes(&joined), &again) == 0);
+	must(bytes_equal(appender_bytes(&joined), appender_bytes(&again)));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -165,6 +183,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_url(text);
 	check_path(text);
 	check_escape(text);
+	check_join(text);
 	free(exact);
 	return 0;
 }

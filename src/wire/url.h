@@ -56,3 +56,14 @@ int url_unescape(struct bytes path, struct appender *into);
 
 /* Escape what is not unreserved or '/' (for links in listings). */
 void url_escape_path(struct bytes text, struct appender *into);
+
+/*
+ * url_join - the URL that @reference means when it stands in @base (RFC 3986
+ * §5.2), without a fragment; the path is normalised
+ *
+ * @base  an absolute URL, as url_parse() split it
+ * Returns 0, E_URL_*, or -ENAMETOOLONG when @into overflowed.
+ */
+MUST_CHECK
+int url_join(
+    const struct url *base, struct bytes reference, struct appender *into);

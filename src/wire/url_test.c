@@ -211,6 +211,58 @@ escapes(void **state)
 	    bytes_equal(appender_bytes(&a), BYTES("/a%20~%25%FF%21%3C")));
 }
 
+/* The examples of RFC 3986 §5.4 that our paths do not refuse. */
+static void
+joins(void **state)
+{
+	static const struct {
+		const char *reference;
+		const char *joined; /* NULL: refused */
+	} rows[] = {
+	    {"g", "http://a/b/c/g"},
+	    {"./g", "http://a/b/c/g"},
+	    {"g/", "http://a/b/c/g/"},
+	    {"/g", "http://a/g"},
+	    {"//g", "http://g/"},
+	    {"//g:81/x", "http://g:81/x"},
+	    {"//[::1]/", "http://[::1]/"},
+	    {"?y", "http://a/b/c/d?y"},
+	    {"g?y", "http://a/b/c/g?y"},
+	    {"#s", "http://a/b/c/d?q"},
+	    {"g?y#s", "http://a/b/c/g?y"},
+	    {"", "http://a/b/c/d?q"},
+	    {".", "http://a/b/c/"},
+	    {"..", "http://a/b/"},
+	    {"../g", "http://a/b/g"},
+	    {"../../g", "http://a/g"},
+	    {"https://other/x/../y", "https://other/y"},
+	    {"../../../g", NULL},
+	    {"mailto:me", NULL},
+	    {"/a b", NULL},
+	};
+	struct url base;
+	char memory[64];
+
+	(void)state;
+	assert_int_equal(url_parse(BYTES("http://a/b/c/d?q"), &base), 0);
+	for (size_t i = 0; i < array_count(rows); i++) {
+		struct appender a = appender_over(memory, sizeof(memory));
+		int error = url_join(&base, bytes_from(rows[i].reference), &a);
+
+		print_message("%s\n", rows[i].reference);
+		assert_int_equal(error < 0, rows[i].joined == NULL);
+		if (error == 0)
+			assert_true(bytes_equal(
+			    appender_bytes(&a), bytes_from(rows[i].joined)));
+	}
+	assert_int_equal(url_parse(BYTES("http://a"), &base), 0);
+	struct appender a = appender_over(memory, sizeof(memory));
+	assert_int_equal(url_join(&base, BYTES("g"), &a), 0);
+	assert_true(bytes_equal(appender_bytes(&a), BYTES("http://a/g")));
+	a = appender_over(memory, 8);
+	assert_int_equal(url_join(&base, BYTES("g"), &a), -ENAMETOOLONG);
+}
+
 int
 main(void)
 {
@@ -220,6 +272,7 @@ main(void)
 	    cmocka_unit_test(references),
 	    cmocka_unit_test(dot_parameters),
 	    cmocka_unit_test(escapes),
+	    cmocka_unit_test(joins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
