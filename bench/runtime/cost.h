@@ -28,6 +28,30 @@ cost_print(double start, double count)
 	printf("%.3f\n", (cost_cpu_ns() - start) / count);
 }
 
+static inline double
+cost_wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+#define COST_FILL_BYTES (1ul << 30)
+
+/* Memory that is in use, as that of a large service is. */
+static inline void
+cost_fill(void)
+{
+	char *memory = malloc(COST_FILL_BYTES);
+
+	if (memory == NULL)
+		exit(1);
+	memset(memory, 1, COST_FILL_BYTES);
+	/* It is used. */
+	__asm__ volatile("" : : "r"(memory) : "memory");
+}
+
 /* Memory and mappings of this process, and let the caller of the program look
  * at it: it goes on when its standard input is closed. */
 static inline long

@@ -48,6 +48,14 @@ def channel(capacity, count):
     report(start, count)
 
 
+def generator(count):
+    """Python's own."""
+    start = time.process_time_ns()
+    for _ in (i for i in range(count)):
+        pass
+    report(start, count)
+
+
 def status_kb(field):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
@@ -85,7 +93,8 @@ def echo():
 
 
 OPERATIONS = {"yield": lambda n: do_yield(2, n), "yield-1000": lambda n: do_yield(1000, n), "spawn": spawn,
-              "channel": lambda n: channel(0, n), "channel-1024": lambda n: channel(1024, n), "parked": parked}
+              "channel": lambda n: channel(0, n), "channel-1024": lambda n: channel(1024, n),
+              "generator": generator, "parked": parked}
 
 if sys.argv[1:] == ["echo"]:
     echo()

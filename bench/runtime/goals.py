@@ -87,6 +87,8 @@ GOALS = [
     Goal("spawn and join / Go", 0.12, False, cost_ratio("spawn", "Go")),
     Goal("channel, hand-off / Go", 0.3, False, cost_ratio("channel", "Go")),
     Goal("channel, buffer of 1,024 / Go", 0.5, False, cost_ratio("channel-1024", "Go")),
+    Goal("worker stands still to start a child beside 1 GiB", 1, False,
+         lambda r: cost("start")(r) / 1e6, " ms"),
     Goal("timer moved", 8, False, cost("timer"), " ns"),
     Goal("parked guarded tasks: GB for a million", 4.4, False, parked_gb),
     Goal("parked guarded tasks: mappings", 100, False, lambda r: r["parked"]["weir"]["mappings"]),

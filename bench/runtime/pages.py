@@ -7,7 +7,8 @@ import goals, svg
 BEGIN, END = "<!-- bench-runtime: begin -->", "<!-- bench-runtime: end -->"
 COST_TITLES = {"switch": "bare switch of stacks", "yield": "yield, two tasks", "yield-1000": "yield, 1,000 tasks",
                "spawn": "spawn, run, join", "channel": "channel, hand-off", "channel-1024": "channel, buffer of 1,024",
-               "timer": "timer moved"}
+               "generator": "generator, next value", "timer": "timer moved",
+               "start": "child started beside 1 GiB (time the caller stands still)"}
 WAYS = {"ring": "shared-memory ring", "pipe": "pipe", "fifo": "FIFO", "unix-stream": "Unix stream",
         "unix-dgram": "Unix datagram", "unix-seqpacket": "Unix seqpacket", "posix-mq": "POSIX queue",
         "posix-sem": "POSIX semaphores", "sysv-sem": "System V semaphores"}

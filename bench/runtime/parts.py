@@ -3,7 +3,7 @@ the JSON file; goals.py and pages.py read it."""
 import time
 from statistics import median
 
-from rig import BACKENDS, Missing, Server, progress, rounds
+from rig import BACKENDS, FAST, Missing, Server, progress, rounds
 
 # Roughly what one takes, in ns: how many of them make a window.
 COSTS = {
@@ -13,12 +13,15 @@ COSTS = {
               "vfork": 40000},
     "channel": {"weir": 60, "Go": 110, "gevent": 6000},
     "channel-1024": {"weir": 25, "Go": 30, "gevent": 2500},
+    "generator": {"weir": 40, "gevent": 50},
     "timer": {"weir": 9},
     "switch": {"weir": 3},
+    "start": {"weir": 5e6, "fork": 50e6},
 }
 # How the programs call what differs between them.
 SYSTEM = {("yield", "thread"): "thread-yield", ("yield", "process"): "process-yield",
-          ("spawn", "thread"): "thread-spawn", ("spawn", "fork"): "fork", ("spawn", "vfork"): "vfork"}
+          ("spawn", "thread"): "thread-spawn", ("spawn", "fork"): "fork", ("spawn", "vfork"): "vfork",
+          ("start", "fork"): "start"}
 
 
 def cost_once(rig, operation, name, count):
@@ -35,7 +38,7 @@ def cost(rig, plan):
     """CPU ns of an operation: {operation: {contender: [ns, a round each]}}"""
     results = {}
     for operation, names in COSTS.items():
-        least = 1000 if operation.endswith("-1000") else 20
+        least = 1000 if operation.endswith("-1000") else 2
         progress(f"cost: {operation}")
         results[operation] = rounds(
             names, plan.rounds, lambda name: cost_once(rig, operation, name, max(least, int(plan.window_ns / names[name]))),
@@ -93,11 +96,11 @@ def churn(rig, plan):
     return served(rig, plan, "churn", 16, rig.echo_servers(), "churn")
 
 
-def settled_kb(server):
+def settled_kb(server, plan):
     """When it has not changed for a while: what a server gives back, it does
     by then."""
     last, quiet = server.memory_kb(), 0
-    for _ in range(60):
+    for _ in range(plan.settle_steps):
         time.sleep(0.5)
         now = server.memory_kb()
         quiet = quiet + 1 if now == last else 0
@@ -111,7 +114,7 @@ def idle(rig, plan):
     """Bytes that a server allocated for each idle connection, after two
     messages on each: {server: bytes}"""
     results, warn = {}, plan.warner("idle")
-    servers = rig.echo_servers(backends=BACKENDS[:2], forms=("watch", "task"))
+    servers = rig.echo_servers(backends=FAST, forms=("watch", "task"))
     for name, command in servers.items():
         progress(f"idle: {name}")
         try:
@@ -119,7 +122,7 @@ def idle(rig, plan):
         except Missing as e:
             warn(name, str(e))
             continue
-        results[name] = (settled_kb(server) - server.before_kb) * 1024 / plan.idle_connections
+        results[name] = (settled_kb(server, plan) - server.before_kb) * 1024 / plan.idle_connections
         server.close()
     return results
 
@@ -133,7 +136,7 @@ def wake(rig, plan):
         def measure(name):
             scans = name in ("select", "poll")
             count = max(100, int(plan.window_ns / (1000 + (100 * idle_count if scans else 0))))
-            return float(rig.output([rig.tool("weir-wake"), name, str(idle_count), str(count)])[0])
+            return float(rig.output([rig.tool("weir-wake"), BACKENDS[name], str(idle_count), str(count)])[0])
 
         for name, values in rounds(list(results), plan.rounds, measure, plan.warner("wake")).items():
             results[name][str(idle_count)] = values
@@ -143,7 +146,7 @@ def wake(rig, plan):
 def firehose(rig, plan):
     """A neighbour of a flood, its round trips in us: {server: {p50, p99}}"""
     results, warn = {}, plan.warner("firehose")
-    for name, command in rig.echo_servers(backends=BACKENDS[:2]).items():
+    for name, command in rig.echo_servers(backends=FAST).items():
         progress(f"firehose: {name}")
         try:
             server = Server(rig, command, 1, client_cpu=rig.cpu_other)

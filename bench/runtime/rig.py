@@ -4,7 +4,9 @@ import os, resource, shutil, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"  # Debian's gevent is for this one
-BACKENDS = ["epoll", "io_uring", "poll", "select"]
+# Our name of each, and the library's.
+BACKENDS = {"epoll": "epoll", "io_uring": "uring", "poll": "poll", "select": "select"}
+FAST = ["epoll", "io_uring"]
 
 
 class Missing(Exception):
@@ -83,13 +85,13 @@ class Rig:
             raise Missing(self.missing.get(name, "has no such thing"))
         return self.output([*self.commands[name][0], operation, str(count)])
 
-    def echo_servers(self, backends=BACKENDS, forms=("task",)):
+    def echo_servers(self, backends=tuple(BACKENDS), forms=("task",)):
         """Names and commands: weir on each backend, then the others."""
         servers = {}
         for form in forms:
             for backend in backends:
                 name = f"weir {backend}" + (f" {form}" if len(forms) > 1 else "")
-                servers[name] = [*self.commands["weir"][1], backend, form]
+                servers[name] = [*self.commands["weir"][1], BACKENDS[backend], form]
         for name, (_, echo) in self.commands.items():
             if echo and name != "weir":
                 servers[name] = echo

@@ -104,6 +104,27 @@ cost_vfork(void)
 	printf("%.3f\n", (family_cpu_ns() - start) / (double)count);
 }
 
+/* How long the caller stands still for a child, beside much memory. */
+static void
+cost_start(void)
+{
+	double ns = 0;
+
+	cost_fill();
+	for (long i = 0; i < count; i++) {
+		double start = cost_wall_ns();
+		pid_t child = fork();
+
+		if (child == 0) {
+			execl("/bin/true", "/bin/true", (char *)NULL);
+			_exit(127);
+		}
+		ns += cost_wall_ns() - start;
+		waitpid(child, NULL, 0);
+	}
+	printf("%.3f\n", ns / (double)count);
+}
+
 static void
 cost_process_yield(void)
 {
@@ -208,6 +229,7 @@ static const struct operation {
     {"process-yield", cost_process_yield},
     {"fork", cost_fork},
     {"vfork", cost_vfork},
+    {"start", cost_start},
     {"process-parked", cost_process_parked},
 };
 

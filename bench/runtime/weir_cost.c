@@ -1,7 +1,6 @@
 /*
  * weir_cost.c - what an operation of libweir costs: OPERATION COUNT
  */
-#include <weir/channel.h>
 #include <weir/weir.h>
 
 #include "cost.h"
@@ -153,6 +152,59 @@ cost_parked(void)
 	return r;
 }
 
+static int
+counter(struct weir_generator *generator, void *arg)
+{
+	int r = 0;
+
+	for (intptr_t i = 0; r == 0 && i < count; i++)
+		r = weir_generator_yield(generator, (void *)i, arg);
+	return r;
+}
+
+static int
+cost_generator(void)
+{
+	struct weir_generator generator;
+	double start = cost_cpu_ns();
+	long got = 0;
+	void *value;
+	int r;
+
+	weir_generator_init(&generator, counter, NULL);
+	while ((r = weir_generator_next(&generator, NULL, &value)) == 1)
+		got++;
+	cost_print(start, (double)count);
+	weir_generator_fini(&generator);
+	return r == 0 && got == count ? 0 : -EPROTO;
+}
+
+/* How long the worker stands still for a child, beside much memory. */
+static int
+cost_start(void)
+{
+	char *argv[] = {(char *)"/bin/true", NULL};
+	struct weir_process_options options = {.argv = argv};
+	double ns = 0;
+	int r = 0;
+
+	cost_fill();
+	for (long i = 0; i < count && r == 0; i++) {
+		struct weir_process *process;
+		struct weir_exit end;
+		double start = cost_wall_ns();
+
+		r = weir_process_start(&options, &process, NULL);
+		ns += cost_wall_ns() - start;
+		if (r == 0)
+			r = weir_process_wait(process, &end, WEIR_NEVER);
+		if (r == 0)
+			weir_process_drop(process);
+	}
+	printf("%.3f\n", ns / (double)count);
+	return r;
+}
+
 static void
 timer_fired(struct weir_timer *timer)
 {
@@ -187,6 +239,8 @@ static const struct operation {
     {"spawn", cost_spawn},
     {"channel", cost_channel_meet},
     {"channel-1024", cost_channel_buffer},
+    {"generator", cost_generator},
+    {"start", cost_start},
     {"timer", cost_timer},
     {"parked", cost_parked},
 };
@@ -201,7 +255,7 @@ int
 main(int argc, char **argv)
 {
 	struct weir_options options = {
-	    .worker_count = 1, .task_count_max = 1100000};
+	    .worker_count = 1, .stall_ns = -1, .task_count_max = 1100000};
 
 	if (argc == 3)
 		count = strtol(argv[2], NULL, 10);

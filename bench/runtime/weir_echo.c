@@ -123,7 +123,7 @@ root(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct weir_options options = {.worker_count = 1};
+	struct weir_options options = {.worker_count = 1, .stall_ns = -1};
 	int listener;
 
 	backend = options.backend = argc > 1 ? argv[1] : NULL;

@@ -116,7 +116,7 @@ root(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct weir_options options = {.worker_count = 1};
+	struct weir_options options = {.worker_count = 1, .stall_ns = -1};
 	struct rlimit limit;
 
 	if (argc != 4)
