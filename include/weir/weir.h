@@ -14,6 +14,7 @@
 #include <weir/local.h>
 #include <weir/lock.h>
 #include <weir/pool.h>
+#include <weir/process.h>
 #include <weir/protocol.h>
 #include <weir/runtime.h>
 #include <weir/select.h>

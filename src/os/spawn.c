@@ -457,6 +457,14 @@ spawn_signal(const struct spawned *spawned, int signal)
 								      : 0;
 }
 
+int
+spawn_signal_group(const struct spawned *spawned, int signal)
+{
+	if (spawned->pid <= 0)
+		return -ESRCH;
+	return kill(-spawned->pid, signal) < 0 ? -errno : 0;
+}
+
 void
 spawn_status_append(struct appender *text, int status)
 {

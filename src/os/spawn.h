@@ -96,5 +96,8 @@ void spawn_reap_surely(struct spawned *spawned);
 /* Returns 0, -ESRCH (it has ended), -errno. Cannot hit another process. */
 int spawn_signal(const struct spawned *spawned, int signal);
 
+/* The same for the process group that it leads, while nobody has reaped it. */
+int spawn_signal_group(const struct spawned *spawned, int signal);
+
 /* "was killed by SIGKILL", "exited with code 1": the end of a sentence. */
 void spawn_status_append(struct appender *text, int status);

@@ -12,6 +12,7 @@
 #include "runtime/io_backend.h"
 #include "runtime/lock_order.h"
 #include "runtime/stall.h"
+#include "runtime/process.h"
 #include "runtime/worker.h"
 
 #define TASK_COUNT_MAX 1000000
@@ -86,6 +87,7 @@ runtime_worker_enter(struct worker *worker)
 		cpu_pin(worker->index);
 	crash_thread_start(worker);
 	worker_run(worker);
+	process_worker_end();
 	crash_thread_end(worker);
 	worker_here = NULL;
 }
