@@ -17,6 +17,8 @@
 #include <weir/process.h>
 #include <weir/protocol.h>
 #include <weir/runtime.h>
+#include <weir/sync.h>
+#include <weir/schedule.h>
 #include <weir/select.h>
 #include <weir/sync.h>
 #include <weir/task.h>
