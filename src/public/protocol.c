@@ -24,13 +24,19 @@
 static void transport_ready(struct weir_io *io, unsigned events);
 
 static void
+transport_tell_lost(struct weir_transport *transport)
+{
+	if (transport->made && transport->protocol->lost != NULL)
+		transport->protocol->lost(transport, transport->error);
+	transport->made = false;
+}
+
+static void
 transport_bury(struct weir_transport *transport)
 {
 	struct transport_group *group = transport->group;
-	const struct weir_protocol *protocol = transport->protocol;
 
-	if (transport->made && protocol->lost != NULL)
-		protocol->lost(transport, transport->error);
+	transport_tell_lost(transport);
 	list_remove(&transport->of_group);
 	group->count--;
 	group->error = transport->error;
@@ -295,6 +301,7 @@ transport_read(struct weir_transport *transport)
 		} else if (transport->closing) {
 			if (transport->writing)
 				return;
+			transport_tell_lost(transport);
 			transport_linger(transport);
 			transport_kill(transport, 0);
 		} else if (transport->ended || transport_held(transport)) {

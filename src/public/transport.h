@@ -43,7 +43,7 @@ struct weir_transport {
 	size_t sent; /* of it */
 	unsigned busy;
 	int error; /* for lost() */
-	bool made;
+	bool made; /* was told, and lost() has not been */
 	bool reading;
 	bool writing;
 	bool paused;

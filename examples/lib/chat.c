@@ -1,0 +1,200 @@
+/*
+ * chat.c - a room of line chat in IRC's manner: NICK, PRIVMSG, PART, QUIT
+ *
+ *   cc chat.c $(pkg-config --cflags --libs weir)
+ *
+ * The server is a protocol in push form; a member who does not read is let go
+ * when too much waits for him, so that he holds up nobody. The clients are
+ * tasks that call; both shapes stand on the same framing.
+ */
+#include <weir/weir.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define MEMBERS 16
+#define NAME    16
+
+static const struct weir_framing lines = {.kind = WEIR_FRAME_LINE, .max = 510};
+
+/* ---- the server ---- */
+
+struct member {
+	struct weir_transport *transport;
+	char name[NAME];
+};
+
+static struct member room[MEMBERS];
+
+static void
+tell(struct member *to, const char *text)
+{
+	int error =
+	    weir_transport_write_frame(to->transport, text, strlen(text));
+
+	if (error < 0 && error != -EPIPE)
+		weir_transport_abort(to->transport, error);
+}
+
+static void
+tell_all(const struct member *but, const char *text)
+{
+	for (struct member *m = room; m < room + MEMBERS; m++) {
+		if (m->transport != NULL && m->name[0] != '\0' && m != but)
+			tell(m, text);
+	}
+}
+
+static int
+member_made(struct weir_transport *transport)
+{
+	for (struct member *m = room; m < room + MEMBERS; m++) {
+		if (m->transport == NULL) {
+			*m = (struct member){.transport = transport};
+			weir_transport_user_set(transport, m);
+			return 0;
+		}
+	}
+	weir_transport_user_set(transport, NULL);
+	return -EBUSY;
+}
+
+static int
+member_line(struct weir_transport *transport, const struct weir_frame *frame)
+{
+	struct member *me = weir_transport_user(transport);
+	char line[512], text[600];
+
+	snprintf(line, sizeof(line), "%.*s", (int)frame->length,
+	    (const char *)frame->data);
+	if (strncmp(line, "NICK ", 5) == 0) {
+		snprintf(me->name, sizeof(me->name), "%.15s", line + 5);
+		snprintf(text, sizeof(text), ":%s JOIN #weir", me->name);
+		tell_all(NULL, text);
+	} else if (me->name[0] == '\0') {
+		tell(me, ":server 451 * :NICK first");
+	} else if (strncmp(line, "PRIVMSG #weir :", 15) == 0) {
+		snprintf(text, sizeof(text), ":%s %s", me->name, line);
+		tell_all(me, text);
+	} else if (strcmp(line, "QUIT") == 0) {
+		weir_transport_close(transport);
+	} else {
+		tell(me, ":server 421 * :Unknown command");
+	}
+	return 0;
+}
+
+static void
+member_lost(struct weir_transport *transport, int error)
+{
+	struct member *me = weir_transport_user(transport);
+	char text[64];
+
+	if (me == NULL)
+		return;
+	snprintf(text, sizeof(text), ":%s QUIT :%s", me->name,
+	    error == 0 ? "bye" : strerror(-error));
+	me->transport = NULL;
+	if (me->name[0] != '\0')
+		tell_all(me, text);
+}
+
+static int
+serve(void *listener)
+{
+	static const struct weir_protocol protocol = {.name = "chat",
+	    .made = member_made,
+	    .framing = &lines,
+	    .frame = member_line,
+	    .lost = member_lost};
+
+	return weir_protocol_serve(listener, &protocol, NULL, MEMBERS);
+}
+
+/* ---- two clients ---- */
+
+struct client {
+	struct weir_io io;
+	struct weir_reader reader;
+	char buffer[1024];
+};
+
+static void
+say(struct client *client, const char *line)
+{
+	if (weir_frame_send(&client->io, &lines, line, strlen(line),
+		weir_after(WEIR_SECOND)) < 0)
+		exit(1);
+}
+
+static void
+hear(struct client *client, const char *who)
+{
+	struct weir_frame line;
+
+	if (weir_reader_frame(
+		&client->reader, &lines, &line, weir_after(WEIR_SECOND)) <= 0)
+		exit(1);
+	printf(
+	    "%s hears %.*s\n", who, (int)line.length, (const char *)line.data);
+}
+
+static void
+come(struct client *client, const struct sockaddr_in *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	if (weir_io_attach(&client->io, fd) < 0 ||
+	    weir_connect(&client->io, (const struct sockaddr *)address,
+		sizeof(*address), weir_after(WEIR_SECOND)) < 0)
+		exit(1);
+	weir_reader_init(&client->reader, &client->io, client->buffer,
+	    sizeof(client->buffer));
+}
+
+static int
+root(void *arg)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	static struct client ann, bob;
+	struct weir_io listener;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	(void)arg;
+	if (bind(fd, (struct sockaddr *)&address, length) < 0 ||
+	    listen(fd, 64) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+	    weir_io_attach(&listener, fd) < 0 ||
+	    weir_task_start(NULL, "server", serve, &listener) < 0)
+		return -1;
+	come(&ann, &address);
+	say(&ann, "PRIVMSG #weir :too early");
+	hear(&ann, "ann");
+	say(&ann, "NICK ann");
+	hear(&ann, "ann");
+	come(&bob, &address);
+	say(&bob, "NICK bob");
+	hear(&bob, "bob");
+	hear(&ann, "ann");
+	say(&bob, "PRIVMSG #weir :the river is high");
+	hear(&ann, "ann");
+	say(&bob, "QUIT");
+	hear(&ann, "ann");
+	weir_io_close(&ann.io);
+	weir_io_close(&bob.io);
+	return 0;
+}
+
+int
+main(void)
+{
+	struct weir_options options = {.worker_count = 1};
+
+	return weir_run(&options, root, NULL) != 0;
+}
