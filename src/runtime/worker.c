@@ -217,10 +217,6 @@ worker_housekeeping(struct timer *timer)
 		    timer, instant_after(worker->now, HOUSEKEEPING_EVERY));
 }
 
-/*
- * Posters look at `sleeping` after they have put their item in; we look at the
- * inbox after we have set it. One of the two sees the other.
- */
 static void
 worker_poll(struct worker *worker)
 {
@@ -229,8 +225,7 @@ worker_poll(struct worker *worker)
 
 	if (worker->ready_first == NULL && list_empty(&worker->watches) &&
 	    worker->inbox_rest == NULL) {
-		atomic_store(&worker->sleeping, true);
-		if (inbox_empty(worker) && !atomic_load(&runtime_here.ended)) {
+		if (inbox_sleep(worker) && !atomic_load(&runtime_here.ended)) {
 			until = wheel_next(&worker->wheel);
 			asleep = asleep_enter(worker);
 		}
@@ -245,7 +240,7 @@ worker_poll(struct worker *worker)
 		stall_wake();
 	if (unlikely(asleep))
 		asleep_leave();
-	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
+	inbox_awake(worker);
 }
 
 void
@@ -262,13 +257,6 @@ worker_run(struct worker *worker)
 		io_watches_run(worker);
 		inbox_run(worker);
 	}
-}
-
-void
-worker_wake(struct worker *worker)
-{
-	if (atomic_exchange(&worker->sleeping, false))
-		worker->backend->wake(worker);
 }
 
 int

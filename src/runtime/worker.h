@@ -241,6 +241,10 @@ void scope_task_ended(struct scope *scope, struct task *task, int result);
 /* inbox.c: runs up to WORKER_INBOX_BATCH items; true if some are left. */
 bool inbox_run(struct worker *worker);
 bool inbox_empty(const struct worker *worker);
+/* From now on who posts wakes the worker, until inbox_awake(). False: there is
+ * something in the inbox already. */
+bool inbox_sleep(struct worker *worker);
+void inbox_awake(struct worker *worker);
 
 /* runtime.c: a thread that gets no signals but those of its own mistakes. */
 MUST_CHECK int
