@@ -15,7 +15,9 @@
 #include <weir/lock.h>
 #include <weir/pool.h>
 #include <weir/process.h>
+#include <weir/net.h>
 #include <weir/protocol.h>
+#include <weir/resolve.h>
 #include <weir/runtime.h>
 #include <weir/sync.h>
 #include <weir/schedule.h>

@@ -539,19 +539,35 @@ resolve_find(struct resolve_walk *walk, struct bytes text, int family,
 }
 
 static int
+resolve_literal(const struct net_address *literal, int family,
+    struct net_address *ret_address, struct resolve_error *error)
+{
+	int r = task_cancelled();
+
+	if (r < 0)
+		return r;
+	if (family != AF_UNSPEC && literal->any.sa_family != family) {
+		snprintf(error->text, sizeof(error->text),
+		    "an address of another family");
+		return E_NO_ADDRESS;
+	}
+	*ret_address = *literal;
+	return 0;
+}
+
+static int
 resolve_any(struct bytes name, int family, uint16_t port,
     struct net_address *addresses, unsigned max, unsigned *ret_count,
     struct resolve_error *error, instant deadline)
 {
 	struct resolve_walk walk;
-	struct net_address *found;
+	struct net_address *found, literal;
 	unsigned count = 0;
 	int r;
 
 	must(max >= 1);
-	if (net_address_literal(name, port, &addresses[0]) == 0 &&
-	    (family == AF_UNSPEC || addresses[0].any.sa_family == family)) {
-		r = task_cancelled();
+	if (net_address_literal(name, port, &literal) == 0) {
+		r = resolve_literal(&literal, family, addresses, error);
 		if (r == 0)
 			*ret_count = 1;
 		return r;

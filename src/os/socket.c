@@ -50,6 +50,39 @@ socket_nodelay(int fd)
 }
 
 int
+socket_nodelay_set(int fd, bool on)
+{
+	return socket_set(fd, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+int
+socket_keepalive(int fd, unsigned idle_s, unsigned every_s, unsigned count)
+{
+	int r = socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s != 0);
+
+	if (r < 0 || idle_s == 0)
+		return r;
+	r = socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
+	if (r == 0)
+		r = socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)every_s);
+	if (r == 0)
+		r = socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, (int)count);
+	return r;
+}
+
+int
+socket_buffers(int fd, unsigned recv_bytes, unsigned send_bytes)
+{
+	int r = 0;
+
+	if (recv_bytes != 0)
+		r = socket_set(fd, SOL_SOCKET, SO_RCVBUF, (int)recv_bytes);
+	if (r == 0 && send_bytes != 0)
+		r = socket_set(fd, SOL_SOCKET, SO_SNDBUF, (int)send_bytes);
+	return r;
+}
+
+int
 socket_bind_source(int fd, const struct sockaddr *address, socklen_t length)
 {
 	int r = 0;

@@ -30,6 +30,18 @@ bool socket_reachable(const struct sockaddr *address, socklen_t length);
 MUST_CHECK
 int socket_nodelay(int fd);
 
+MUST_CHECK
+int socket_nodelay_set(int fd, bool on);
+/* Probes after @idle_s seconds of silence, every @every_s, and the end when
+ * @count were not answered; idle_s 0: none. The kernel wants 1 to 32767 (127
+ * for the count). Returns 0 or -errno. */
+MUST_CHECK
+int socket_keepalive(int fd, unsigned idle_s, unsigned every_s, unsigned count);
+/* The kernel's buffers, in bytes; it doubles what is given, for its own needs,
+ * and cuts it to net.core.rmem_max and wmem_max. 0: as it is. */
+MUST_CHECK
+int socket_buffers(int fd, unsigned recv_bytes, unsigned send_bytes);
+
 /* Connect from @address; a port of 0 is chosen by connect(2), so that one
  * port can serve connections to different servers.
  * Returns 0 or -errno. */

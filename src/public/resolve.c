@@ -1,0 +1,51 @@
+/*
+ * public/resolve.c - <weir/resolve.h> over the resolver
+ */
+#include <weir/resolve.h>
+
+#include "net/resolve.h"
+#include "public/net.h"
+
+_Static_assert(sizeof(struct weir_resolve_error) == RESOLVE_ERROR_BYTES, "");
+_Static_assert(
+    sizeof(struct weir_service) == sizeof(struct resolve_service), "");
+_Static_assert(offsetof(struct weir_service, weight) ==
+	offsetof(struct resolve_service, weight),
+    "");
+
+int
+weir_resolve_configure(const struct weir_resolve_options *options)
+{
+	return resolve_configure(
+	    &(struct resolve_options){.resolv_conf = options->resolv_conf,
+		.hosts = options->hosts,
+		.system = options->system});
+}
+
+int
+weir_resolve(const char *name, uint16_t port, struct weir_address *addresses,
+    unsigned max, unsigned *ret_count, weir_time deadline,
+    struct weir_resolve_error *ret_error)
+{
+	if (max == 0)
+		return -EINVAL;
+	return inner_net_error(
+	    resolve_addresses(bytes_from(name), port, inner_address(addresses),
+		max, ret_count, (struct resolve_error *)ret_error,
+		inner_time(deadline)),
+	    0);
+}
+
+int
+weir_resolve_services(const char *name, struct weir_service *services,
+    unsigned max, unsigned *ret_count, weir_time deadline,
+    struct weir_resolve_error *ret_error)
+{
+	if (max == 0)
+		return -EINVAL;
+	return inner_net_error(
+	    resolve_services(bytes_from(name),
+		(struct resolve_service *)services, max, ret_count,
+		(struct resolve_error *)ret_error, inner_time(deadline)),
+	    0);
+}
