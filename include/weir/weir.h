@@ -13,9 +13,9 @@
 #include <weir/io.h>
 #include <weir/local.h>
 #include <weir/lock.h>
+#include <weir/net.h>
 #include <weir/pool.h>
 #include <weir/process.h>
-#include <weir/net.h>
 #include <weir/protocol.h>
 #include <weir/resolve.h>
 #include <weir/runtime.h>
@@ -25,6 +25,7 @@
 #include <weir/sync.h>
 #include <weir/task.h>
 #include <weir/time.h>
+#include <weir/udp.h>
 #include <weir/version.h>
 
 #endif

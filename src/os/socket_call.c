@@ -23,6 +23,12 @@ socket_network_of(int fd)
 	return unlikely(network != NULL) && network->owns(fd) ? network : NULL;
 }
 
+bool
+socket_simulated(int fd)
+{
+	return socket_network_of(fd) != NULL;
+}
+
 static int
 socket_result(int result)
 {

@@ -92,5 +92,8 @@ struct socket_network {
 	void (*close)(int fd);
 };
 
+/* Whether @fd is not the kernel's. */
+bool socket_simulated(int fd);
+
 /* NULL: the kernel's. Set while no other thread uses sockets. */
 void socket_network_set(const struct socket_network *network);
