@@ -116,6 +116,19 @@ WEIR_API void weir_shield(int64_t ns);
 WEIR_API void weir_unshield(void);
 
 /*
+ * Between these two a call that would let other tasks run ends the process and
+ * says so. They nest.
+ */
+WEIR_API void weir_nosuspend_enter(void);
+WEIR_API void weir_nosuspend_leave(void);
+
+/*
+ * Does the calling task hold its worker for long (half a millisecond) already?
+ * For loops that compute: if so, weir_yield(). Reads the clock, about 25 ns.
+ */
+WEIR_API bool weir_need_yield(void);
+
+/*
  * An event is set once, from any thread, and awaited by the task that made it.
  * It must stay in place until the wait has returned 0.
  */

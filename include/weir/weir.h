@@ -24,6 +24,7 @@
 #include <weir/select.h>
 #include <weir/sync.h>
 #include <weir/task.h>
+#include <weir/thread.h>
 #include <weir/time.h>
 #include <weir/udp.h>
 #include <weir/version.h>

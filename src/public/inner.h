@@ -15,6 +15,7 @@
 #include "runtime/runtime.h"
 #include "runtime/task.h"
 #include "runtime/timer.h"
+#include "runtime/worker.h"
 
 _Static_assert(sizeof(struct io_fd) <= sizeof(struct weir_io), "");
 _Static_assert(sizeof(struct timer) <= sizeof(struct weir_timer), "");

@@ -51,6 +51,7 @@ weir_io_watch(
 ssize_t
 weir_recv(struct weir_io *io, void *into, size_t length, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_recv(inner_io(io), into, length, inner_time(deadline));
 }
 
@@ -58,6 +59,7 @@ ssize_t
 weir_send(struct weir_io *io, const void *from, size_t length, size_t *ret_sent,
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_send(
 	    inner_io(io), from, length, ret_sent, inner_time(deadline));
 }
@@ -66,6 +68,7 @@ ssize_t
 weir_sendv(struct weir_io *io, struct iovec *iov, int count, int flags,
     size_t *ret_sent, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_sendv(
 	    inner_io(io), iov, count, flags, ret_sent, inner_time(deadline));
 }
@@ -73,6 +76,7 @@ weir_sendv(struct weir_io *io, struct iovec *iov, int count, int flags,
 ssize_t
 weir_read(struct weir_io *io, void *into, size_t length, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_read(inner_io(io), into, length, inner_time(deadline));
 }
 
@@ -80,6 +84,7 @@ ssize_t
 weir_write(
     struct weir_io *io, const void *from, size_t length, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_write(inner_io(io), from, length, inner_time(deadline));
 }
 
@@ -87,6 +92,7 @@ ssize_t
 weir_recvmsg(
     struct weir_io *io, struct msghdr *message, int flags, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_recvmsg(inner_io(io), message, flags, inner_time(deadline));
 }
 
@@ -94,6 +100,7 @@ ssize_t
 weir_sendmsg(struct weir_io *io, const struct msghdr *message, int flags,
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_sendmsg(inner_io(io), message, flags, inner_time(deadline));
 }
 
@@ -101,6 +108,7 @@ int
 weir_accept(struct weir_io *io, struct sockaddr *address, socklen_t *length,
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_accept(inner_io(io), address, length, inner_time(deadline));
 }
 
@@ -108,6 +116,7 @@ int
 weir_connect(struct weir_io *io, const struct sockaddr *address,
     socklen_t length, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_connect(inner_io(io), address, length, inner_time(deadline));
 }
 
@@ -115,6 +124,7 @@ ssize_t
 weir_sendfile(struct weir_io *io, int file, off_t *offset, size_t length,
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_sendfile(
 	    inner_io(io), file, offset, length, inner_time(deadline));
 }
@@ -123,6 +133,7 @@ ssize_t
 weir_splice(struct weir_io *in, struct weir_io *out, size_t length,
     bool *ret_out_failed, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_splice(inner_io(in), inner_io(out), length, ret_out_failed,
 	    inner_time(deadline));
 }
@@ -130,5 +141,6 @@ weir_splice(struct weir_io *in, struct weir_io *out, size_t length,
 int
 weir_wait(struct weir_io *io, unsigned events, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return io_wait(inner_io(io), events, inner_time(deadline));
 }

@@ -41,18 +41,21 @@ weir_timer_stop(struct weir_timer *timer)
 void
 weir_scope_init(struct weir_scope *scope, weir_time deadline)
 {
+	(void)task_required(__func__);
 	scope_init(inner_scope(scope), inner_time(deadline));
 }
 
 int
 weir_scope_wait(struct weir_scope *scope)
 {
+	(void)task_required(__func__);
 	return scope_wait(inner_scope(scope));
 }
 
 int
 weir_scope_fini(struct weir_scope *scope)
 {
+	(void)task_required(__func__);
 	return scope_fini(inner_scope(scope));
 }
 
@@ -85,6 +88,7 @@ weir_task_start_with_at(struct weir_scope *scope,
 int
 weir_task_join(struct weir_task *handle, int *ret_result, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return task_join(inner_task(handle), ret_result, inner_time(deadline));
 }
 
@@ -103,42 +107,67 @@ weir_task_detach(struct weir_task *handle)
 int
 weir_yield(void)
 {
+	(void)task_required(__func__);
 	return task_yield();
 }
 
 int
 weir_sleep(int64_t ns)
 {
+	(void)task_required(__func__);
 	return task_sleep(duration_ns(ns));
 }
 
 int
 weir_sleep_until(weir_time when)
 {
+	(void)task_required(__func__);
 	return task_sleep_until(inner_time(when));
 }
 
 int
 weir_stopped(void)
 {
+	(void)task_required(__func__);
 	return task_cancelled();
 }
 
 void
 weir_shield(int64_t ns)
 {
+	(void)task_required(__func__);
 	task_shield(duration_ns(ns));
 }
 
 void
 weir_unshield(void)
 {
+	(void)task_required(__func__);
 	task_unshield();
+}
+
+void
+weir_nosuspend_enter(void)
+{
+	nosuspend_enter();
+}
+
+void
+weir_nosuspend_leave(void)
+{
+	nosuspend_leave();
+}
+
+bool
+weir_need_yield(void)
+{
+	return task_need_yield();
 }
 
 void
 weir_event_init(struct weir_event *event)
 {
+	(void)task_required(__func__);
 	event_init(inner_event(event));
 }
 
@@ -151,5 +180,6 @@ weir_event_set(struct weir_event *event)
 int
 weir_event_wait(struct weir_event *event, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return event_wait(inner_event(event), inner_time(deadline));
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "runtime/backtrace.h"
 #include "runtime/worker.h"
 
 #ifndef AT_MINSIGSTKSZ
@@ -64,6 +65,24 @@ crash_name_task(int fd)
 		append_u64(&text, worker_here->index);
 		append_char(&text, '\n');
 	}
+	crash_write(fd, &text);
+}
+
+/* Of must() and misuse(): the process still works, so calls have names. */
+static void
+crash_tell(int fd)
+{
+	char memory[4096];
+	struct appender text = appender_over(memory, sizeof(memory));
+	struct backtrace trace;
+	struct symbols symbols;
+
+	crash_name_task(fd);
+	if (task_self() == NULL)
+		return;
+	backtrace_here(&trace, task_self());
+	symbols_init(&symbols);
+	backtrace_append(&text, &trace, &symbols);
 	crash_write(fd, &text);
 }
 
@@ -125,7 +144,7 @@ crash_install(void)
 	if (crash_before_pipe.sa_handler == SIG_DFL)
 		sigaction(SIGPIPE, &ignore, NULL);
 	crash_before_hook = must_failed_hook;
-	must_failed_hook = crash_name_task;
+	must_failed_hook = crash_tell;
 }
 
 void

@@ -112,7 +112,7 @@ start_item_run(struct inbox_item *item)
 	struct start_item *start = container_of(item, struct start_item, item);
 
 	struct task_options options = {
-	    .name = start->name, .handle = start->handle};
+	    .name = start->name, .handle = start->handle, .handle_begun = true};
 	int error = task_start_with(NULL, &options, start->fn, start->arg);
 
 	if (error < 0 && start->handle != NULL)

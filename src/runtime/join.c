@@ -185,9 +185,8 @@ join_there(struct task_handle *handle, int *ret_result, instant deadline)
 int
 task_join(struct task_handle *handle, int *ret_result, instant deadline)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 
-	must(self != NULL);
 	if (handle->worker != worker_here->index)
 		return join_there(handle, ret_result, deadline);
 	return join_here(handle, self, ret_result, deadline);

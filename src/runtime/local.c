@@ -29,20 +29,11 @@ struct task_own {
 static atomic_uint local_key_count;
 static void (*_Atomic local_destroy[TASK_KEYS_MAX])(void *value);
 
-static struct task *
-local_self(void)
-{
-	struct task *self = task_self();
-
-	must(self != NULL);
-	return self;
-}
-
 /* NULL when out of memory. */
 static struct task_own *
 local_own(void)
 {
-	struct task *self = local_self();
+	struct task *self = task_required(__func__);
 	struct task_own *own = self->own;
 
 	if (likely(own != NULL))
@@ -79,12 +70,13 @@ task_defer(void (*fn)(void *arg), void *arg)
 void
 task_defer_pop(bool call)
 {
-	struct task_own *own = local_self()->own;
+	struct task_own *own = task_required(__func__)->own;
 	struct task_defer *defer;
 	void (*fn)(void *arg);
 	void *arg;
 
-	must(own != NULL && own->defers != NULL);
+	if (unlikely(own == NULL || own->defers == NULL))
+		misuse("task_defer_pop() without a task_defer() before it");
 	defer = own->defers;
 	own->defers = defer->next;
 	fn = defer->fn;

@@ -229,8 +229,11 @@ runtime_run(const struct runtime_options *options, task_fn root, void *arg)
 	static atomic_flag running = ATOMIC_FLAG_INIT;
 	int error;
 
+	if (runtime_here.forked)
+		return -EOWNERDEAD;
 	if (worker_here != NULL || atomic_flag_test_and_set(&running))
 		return -EBUSY;
+	fork_watch();
 	error = runtime_configure(options);
 	if (error == 0) {
 		crash_install();

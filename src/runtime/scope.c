@@ -17,9 +17,9 @@ scope_clear(struct scope *scope)
 void
 scope_init(struct scope *scope, instant deadline)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 
-	must(self != NULL && self->scopes_open < UINT16_MAX);
+	must(self->scopes_open < UINT16_MAX);
 	scope_clear(scope);
 	self->scopes_open++;
 	scope->owner = self;
@@ -74,13 +74,23 @@ scope_dismiss_daemons(struct scope *scope)
 		    container_of(node, struct task, of_scope), -ECANCELED);
 }
 
+static void
+scope_check_owner(
+    const struct scope *scope, const struct task *self, const char *function)
+{
+	if (unlikely(scope->owner != self))
+		misuse("%s() by another task than the one that opened the "
+		       "scope; only that one may wait for it and end it",
+		    function);
+}
+
 int
 scope_wait(struct scope *scope)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 	int error;
 
-	must(self != NULL && scope->owner == self);
+	scope_check_owner(scope, self, __func__);
 	while (scope->live > 0) {
 		scope_dismiss_daemons(scope);
 		scope->waiter = self;
@@ -95,9 +105,9 @@ scope_wait(struct scope *scope)
 int
 scope_fini(struct scope *scope)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 
-	must(self != NULL && scope->owner == self);
+	scope_check_owner(scope, self, __func__);
 	if (scope->live > 0)
 		scope_cancel(scope, -ECANCELED);
 	while (scope->live > 0) {
@@ -105,7 +115,9 @@ scope_fini(struct scope *scope)
 		task_park_inner_uncancellable("scope end");
 		scope->waiter = NULL;
 	}
-	must(list_empty(&scope->children));
+	if (unlikely(!list_empty(&scope->children)))
+		misuse("scope_fini() of a scope while one that was opened "
+		       "inside it is still open; end the inner one first");
 	list_remove(&scope->sibling);
 	self->scopes_open--;
 	return scope->first_error;

@@ -103,7 +103,6 @@ task_end(struct worker *worker, struct task *task, int result)
 	must_say(task->scopes_open == 0,
 	    "a task ends with an open scope or generator: its _fini() comes "
 	    "first");
-	must(worker->nosuspend_depth == 0);
 	if (unlikely(task->holds != NULL))
 		deadlock_task_ended(task);
 	timer_stop(&task->timer);
@@ -180,10 +179,11 @@ task_start_with_at(struct scope *scope, const struct task_options *options,
 	struct worker *worker = worker_here;
 	struct task *task;
 
-	must(worker != NULL);
+	if (unlikely(worker == NULL))
+		misuse_outside_task("task_start");
 	if (atomic_load_explicit(&worker->task_count, memory_order_relaxed) >=
 	    runtime_here.task_count_max)
-		return -EAGAIN;
+		return runtime_here.forked ? -EOWNERDEAD : -EAGAIN;
 	task = task_take_slot(worker);
 	if (task == NULL)
 		return worker->stacks.slot_count ==
@@ -205,7 +205,8 @@ task_start_with_at(struct scope *scope, const struct task_options *options,
 	task->own = NULL;
 	task->handle = options->handle;
 	if (task->handle != NULL) {
-		task_handle_begin(task->handle, worker->index);
+		if (!options->handle_begun)
+			task_handle_begin(task->handle, worker->index);
 		task->handle->task = task;
 	}
 	task->file = file;
@@ -228,8 +229,7 @@ task_cancelled(void)
 {
 	struct worker *worker = worker_here;
 
-	must(worker != NULL && worker->current != NULL);
-	return task_stop_error(worker->current, worker->now);
+	return task_stop_error(task_required(__func__), worker->now);
 }
 
 int
@@ -239,13 +239,19 @@ task_yield(void)
 	struct task *self;
 	int error;
 
-	must(worker != NULL && worker->current != NULL);
-	self = worker->current;
+	self = task_required(__func__);
 	error = task_stop_error(self, worker->now);
 	if (error < 0)
 		return error;
 	worker_yield(worker, self);
 	return task_stop_error(self, worker->now);
+}
+
+bool
+task_need_yield(void)
+{
+	(void)task_required(__func__);
+	return instant_since(clock_now(), worker_here->now).ns >= TASK_YIELD_NS;
 }
 
 /* @deadline has been stored, wake_pending and errors have been looked at. */
@@ -266,8 +272,7 @@ task_park(const char *reason, instant deadline)
 	struct task *self;
 	int error;
 
-	must(worker != NULL && worker->current != NULL);
-	self = worker->current;
+	self = task_required(__func__);
 	error = task_stop_error(self, worker->now);
 	if (error < 0)
 		return error;
@@ -294,8 +299,7 @@ task_park_uncancellable(const char *reason)
 	struct worker *worker = worker_here;
 	struct task *self;
 
-	must(worker != NULL && worker->current != NULL);
-	self = worker->current;
+	self = task_required(__func__);
 	if (self->wake_pending) {
 		self->wake_pending = false;
 		return;
@@ -312,8 +316,7 @@ task_park_inner(const char *reason, instant deadline)
 	struct task *self;
 	int error;
 
-	must(worker != NULL && worker->current != NULL);
-	self = worker->current;
+	self = task_required(__func__);
 	worker->inner_parks++;
 	error = task_park(reason, deadline);
 	worker->inner_parks--;
@@ -346,10 +349,9 @@ task_wake(struct task *task)
 int
 task_sleep_until(instant when)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 	int error;
 
-	must(self != NULL);
 	if (!instant_before(worker_here->now, when))
 		return task_yield();
 	for (;;) {
@@ -373,9 +375,9 @@ task_sleep(duration how_long)
 void
 task_shield(duration budget)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 
-	must(self != NULL && self->shield_depth < UINT16_MAX);
+	must(self->shield_depth < UINT16_MAX);
 	if (self->shield_depth++ == 0)
 		self->shield_until = instant_after(clock_now(), budget);
 }
@@ -383,9 +385,10 @@ task_shield(duration budget)
 void
 task_unshield(void)
 {
-	struct task *self = task_self();
+	struct task *self = task_required(__func__);
 
-	must(self != NULL && self->shield_depth > 0);
+	if (unlikely(self->shield_depth == 0))
+		misuse("task_unshield() without task_shield()");
 	self->shield_depth--;
 }
 

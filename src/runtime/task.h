@@ -90,6 +90,7 @@ struct task_options {
 	 * scope (scope_wait(), scope_fini()) and no other task is left in it.
 	 * In the root scope: at the end of the runtime, like every task. */
 	bool daemon;
+	bool handle_begun; /* by worker_start_handle() alone */
 };
 
 /* As task_start(), with more said. @options is read before it returns. */
@@ -103,6 +104,11 @@ struct task *task_self(void); /* NULL outside a task */
 
 /* Let the others run. Returns 0, or the cancel error of the scope. */
 SUSPENDS int task_yield(void);
+
+/* For loops that compute: has the turn in which this task runs lasted for
+ * TASK_YIELD_NS? Reads the clock, about 25 ns. */
+#define TASK_YIELD_NS 500000
+bool task_need_yield(void);
 
 /* Returns 0 when @when has come, or the cancel error of the scope. */
 SUSPENDS int task_sleep_until(instant when);

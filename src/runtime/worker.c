@@ -137,7 +137,8 @@ worker_leave(struct worker *worker, struct task *self, struct task *next)
 static inline void
 worker_check_leave(struct worker *worker, struct task *self)
 {
-	must(worker->nosuspend_depth == 0);
+	if (unlikely(worker->nosuspend_depth != 0))
+		misuse_suspended(worker);
 	if (unlikely(!worker->stacks.guard_install))
 		stack_check(&worker->stacks, task_slot(self));
 }

@@ -18,6 +18,7 @@
 
 #include "base/list.h"
 #include "runtime/join.h"
+#include "runtime/misuse.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitize.h"
 #include "runtime/stack.h"
@@ -158,6 +159,7 @@ struct runtime {
 	const struct io_backend *backend;
 	uint32_t task_count_max;
 	void (*stall_told)(const char *text);
+	bool forked; /* this process is a child of the one that runs it */
 	bool pin;
 	task_fn root;
 	void *root_arg;
@@ -171,6 +173,17 @@ struct runtime {
 	struct inbox_item asleep_item;
 };
 extern struct runtime runtime_here;
+
+/* The calling task; the end of the process when there is none. */
+static inline struct task *
+task_required(const char *function)
+{
+	struct worker *worker = worker_here;
+
+	if (unlikely(worker == NULL || worker->current == NULL))
+		misuse_outside_task(function);
+	return worker->current;
+}
 
 /* worker.c */
 MUST_CHECK int worker_init(struct worker *worker, unsigned index);
@@ -263,6 +276,10 @@ void crash_install(void);
 void crash_uninstall(void);
 void crash_thread_start(struct worker *worker);
 void crash_thread_end(struct worker *worker);
+
+/* fork.c: more than NOSUSPEND ever nests. */
+#define FORK_NOSUSPEND 0x10000u
+void fork_watch(void);
 
 /* offload.c */
 void offload_end(void);

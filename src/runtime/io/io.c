@@ -177,7 +177,7 @@ io_call_start(struct io_op *op, struct io_fd *io, enum io_code code)
 {
 	struct io_op **slot = io_side(io, io_code_needs(code));
 
-	must(worker_here != NULL && worker_here->current != NULL);
+	(void)task_required("io call");
 	if (unlikely(io->fd < 0))
 		return -EBADF;
 	if (unlikely(*slot != NULL))

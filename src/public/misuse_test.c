@@ -1,0 +1,141 @@
+/* What a user of the library reads who calls it wrongly. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <weir/weir.h>
+
+static int
+root_pthread(void *arg)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int error;
+
+	(void)arg;
+	weir_pthread_lock(&lock);
+	weir_pthread_unlock(&lock);
+	error = weir_yield();
+	if (error < 0)
+		return error;
+	weir_pthread_lock(&lock);
+	error = weir_sleep(WEIR_MILLISECOND);
+	weir_pthread_unlock(&lock);
+	return error;
+}
+
+static void
+pthread_lock_held(void)
+{
+	struct weir_options options = {.worker_count = 1};
+
+	weir_run(&options, root_pthread, NULL);
+}
+
+static void
+sleep_outside(void)
+{
+	weir_sleep(1);
+}
+
+static void
+recv_outside(void)
+{
+	struct weir_io io;
+	char byte;
+
+	weir_io_clear(&io);
+	if (weir_recv(&io, &byte, 1, WEIR_NEVER) < 0)
+		_exit(1);
+}
+
+static const struct {
+	void (*fn)(void);
+	const char *text;
+} cases[] = {
+    {sleep_outside, "weir: misuse: weir_sleep() called outside a task; only"},
+    {recv_outside, "weir: misuse: weir_recv() called outside a task; only"},
+    {pthread_lock_held, "a pthread lock (1 deep)"},
+};
+
+static void
+test_texts(void **state)
+{
+	static char text[16384];
+	int fds[2], status;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t length = 0;
+		ssize_t r;
+		pid_t child;
+
+		assert_int_equal(pipe(fds), 0);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			dup2(fds[1], STDERR_FILENO);
+			close(fds[0]);
+			close(fds[1]);
+			cases[i].fn();
+			_exit(0);
+		}
+		close(fds[1]);
+		while ((r = read(fds[0], text + length,
+			    sizeof(text) - 1 - length)) > 0)
+			length += (size_t)r;
+		text[length] = '\0';
+		close(fds[0]);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+		if (strstr(text, cases[i].text) == NULL)
+			fail_msg("no '%s' in '%s'", cases[i].text, text);
+	}
+}
+
+static int
+root_need_yield(void *arg)
+{
+	weir_time start;
+
+	(void)arg;
+	weir_yield();
+	start = weir_after(0);
+	while (!weir_need_yield()) {
+		if (weir_after(0) - start > 10 * WEIR_SECOND)
+			return -ETIMEDOUT;
+	}
+	/* It did not say so at once. */
+	return weir_after(0) - start > 100 * WEIR_MICROSECOND ? 0 : -EAGAIN;
+}
+
+/* Twice when the machine took the thread away in the wrong moment. */
+static void
+test_need_yield(void **state)
+{
+	struct weir_options options = {.worker_count = 1};
+	int result = -EAGAIN;
+
+	(void)state;
+	for (int i = 0; i < 20 && result == -EAGAIN; i++)
+		result = weir_run(&options, root_need_yield, NULL);
+	assert_int_equal(result, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_texts),
+	    cmocka_unit_test(test_need_yield),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
