@@ -154,7 +154,11 @@ explore_drain(void)
 {
 	while (explore_here()->buffered > 0)
 		explore_let_out(explore_here());
-	/* It comes before an exchange. */
+}
+
+void
+explore_changed(void)
+{
 	explore.changes++;
 }
 
@@ -268,6 +272,8 @@ explore_advance(void)
 	if (option != explore.current && explore_can_run(explore_here()))
 		explore.preemptions++;
 	explore.current = option;
+	if (explore.c->enter != NULL)
+		explore.c->enter(option);
 	explore_switch(&explore.loop, &explore_here()->context);
 	return true;
 }

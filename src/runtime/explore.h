@@ -22,6 +22,7 @@
 struct explore_case {
 	void (*setup)(void); /* before each run */
 	void (*threads[EXPLORE_THREADS_MAX])(void);
+	void (*enter)(unsigned thread); /* before it goes on; or NULL */
 	void (*check)(void); /* after each, when all threads have ended */
 	unsigned thread_count;
 	unsigned preemptions; /* of a thread that could go on */
@@ -46,6 +47,7 @@ uint64_t explore_load(const volatile void *at, size_t bytes);
 void
 explore_store(volatile void *at, size_t bytes, uint64_t value, bool sequential);
 void explore_drain(void);
+void explore_changed(void); /* memory, by a step of another kind */
 /* Until somebody else has taken a step that changes memory. */
 void explore_spin(void);
 
@@ -56,8 +58,24 @@ void explore_spin(void);
 	explore_store((at), sizeof(*(at)), (uint64_t)(uintptr_t)(value),       \
 	    (order) == memory_order_seq_cst)
 #define step_exchange(at, value, order)                                        \
-	(explore_step(), explore_drain(), atomic_exchange((at), (value)))
+	({                                                                     \
+		__typeof__(atomic_load(at)) old_;                              \
+		explore_step();                                                \
+		explore_drain();                                               \
+		old_ = atomic_exchange((at), (value));                         \
+		if (old_ != (value))                                           \
+			explore_changed();                                     \
+		old_;                                                          \
+	})
 #define step_compare_exchange(at, expected, value, order)                      \
-	(explore_step(), explore_drain(),                                      \
-	    atomic_compare_exchange_strong((at), (expected), (value)))
+	({                                                                     \
+		bool done_;                                                    \
+		explore_step();                                                \
+		explore_drain();                                               \
+		done_ =                                                        \
+		    atomic_compare_exchange_strong((at), (expected), (value)); \
+		if (done_)                                                     \
+			explore_changed();                                     \
+		done_;                                                         \
+	})
 #define step_spin(at) explore_spin()
