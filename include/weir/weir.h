@@ -19,7 +19,6 @@
 #include <weir/protocol.h>
 #include <weir/resolve.h>
 #include <weir/runtime.h>
-#include <weir/sync.h>
 #include <weir/schedule.h>
 #include <weir/select.h>
 #include <weir/sync.h>

@@ -70,17 +70,15 @@ generator_main(void *arg)
 	return 0;
 }
 
-/* The body's turn, until it is the owner's again. A stop of the owner alone is
- * passed on to the body: it may be waiting for something. */
-static void
-generator_resume(struct generator *generator)
+/* The owner was woken, and the body goes on: a stop of the owner alone is
+ * passed to it, for it may be waiting for something. */
+static COLD void
+generator_owner_wait(struct generator *generator)
 {
 	struct task *self = generator->owner;
 	bool stopped = false;
 
-	generator->turn = TURN_BODY;
-	generator_park(self, generator->task, false);
-	while (unlikely(generator->turn != TURN_OWNER)) {
+	do {
 		int error = task_stop_error(self, worker_here->now);
 
 		if (self->stopped && error < 0) {
@@ -88,7 +86,58 @@ generator_resume(struct generator *generator)
 			scope_cancel(&generator->scope, error);
 		}
 		generator_park(self, NULL, stopped);
+	} while (generator->turn != TURN_OWNER);
+}
+
+static COLD void
+generator_body_wait(struct generator *generator)
+{
+	do {
+		generator_park(generator->task, NULL, true);
+	} while (generator->turn != TURN_BODY);
+}
+
+static int
+generator_end(const struct generator *generator)
+{
+	return min_of(generator->result, 0);
+}
+
+/*
+ * From @self to the other side, and what both calls return when they go on:
+ * one function for both, so that the calls inside have the returns that the
+ * processor expects.
+ */
+static NOINLINE int
+generator_swap(struct generator *generator, struct task *self,
+    struct task *next, void **ret_value)
+{
+	if (self == generator->owner) {
+		generator->turn = TURN_BODY;
+		generator_park(self, next, false);
+		if (unlikely(generator->turn != TURN_OWNER))
+			generator_owner_wait(generator);
+		if (unlikely(generator->ended))
+			return generator_end(generator);
+		*ret_value = generator->value;
+		return 1;
 	}
+	generator->turn = TURN_OWNER;
+	generator_park(self, next, true);
+	if (unlikely(generator->turn != TURN_BODY))
+		generator_body_wait(generator);
+	if (unlikely(generator->closing))
+		return -ECANCELED;
+	*ret_value = generator->sent;
+	return 0;
+}
+
+static inline struct task *
+generator_self(void)
+{
+	struct worker *worker = worker_here;
+
+	return worker != NULL ? worker->current : NULL;
 }
 
 void
@@ -103,32 +152,37 @@ weir_generator_init(
 	scope_init(&generator->scope, instant_never());
 }
 
+static COLD int
+generator_start(struct generator *generator)
+{
+	int error = task_start(
+	    &generator->scope, "generator", generator_main, generator);
+
+	generator->started = error == 0;
+	return error;
+}
+
 int
 weir_generator_next(struct weir_generator *public, void *sent, void **ret_value)
 {
 	struct generator *generator = generator_of(public);
+	struct task *self = generator_self();
 	int error;
 
-	if (unlikely(task_self() != generator->owner))
+	if (unlikely(self == NULL || self != generator->owner))
 		return -EPERM;
 	if (unlikely(generator->ended))
-		return min_of(generator->result, 0);
-	error = task_stop_error(generator->owner, worker_here->now);
+		return generator_end(generator);
+	error = task_stop_error(self, worker_here->now);
 	if (unlikely(error < 0))
 		return error;
 	if (unlikely(!generator->started)) {
-		error = task_start(
-		    &generator->scope, "generator", generator_main, generator);
+		error = generator_start(generator);
 		if (error < 0)
 			return error;
-		generator->started = true;
 	}
 	generator->sent = sent;
-	generator_resume(generator);
-	if (unlikely(generator->ended))
-		return min_of(generator->result, 0);
-	*ret_value = generator->value;
-	return 1;
+	return generator_swap(generator, self, generator->task, ret_value);
 }
 
 int
@@ -136,34 +190,31 @@ weir_generator_yield(
     struct weir_generator *public, void *value, void **ret_sent)
 {
 	struct generator *generator = generator_of(public);
-	struct task *self = task_self();
+	struct task *self = generator_self();
 
 	if (unlikely(self == NULL || self != generator->task))
 		return -EPERM;
 	if (unlikely(generator->closing))
 		return -ECANCELED;
 	generator->value = value;
-	generator->turn = TURN_OWNER;
-	generator_park(self, generator->owner, true);
-	while (unlikely(generator->turn != TURN_BODY))
-		generator_park(self, NULL, true);
-	if (unlikely(generator->closing))
-		return -ECANCELED;
-	if (ret_sent != NULL)
-		*ret_sent = generator->sent;
-	return 0;
+	if (ret_sent == NULL)
+		ret_sent = &generator->sent;
+	return generator_swap(generator, self, generator->owner, ret_sent);
 }
 
 int
 weir_generator_fini(struct weir_generator *public)
 {
 	struct generator *generator = generator_of(public);
+	struct task *self = generator_self();
+	void *value;
 
-	if (task_self() != generator->owner)
+	if (self == NULL || self != generator->owner)
 		return -EPERM;
 	generator->closing = true;
 	if (generator->started && !generator->ended)
-		generator_resume(generator);
+		(void)generator_swap(generator, self, generator->task, &value);
+	must(!generator->started || generator->ended);
 	scope_fini(&generator->scope);
 	return generator->result;
 }

@@ -98,10 +98,10 @@ chan_copy(const struct chan *channel, void *to, const void *from)
 }
 
 /* The first of @queue that nothing else has completed; its result is 0. */
-static struct chan_wait *
+static inline struct chan_wait *
 chan_claim(struct list *queue)
 {
-	while (!list_empty(queue)) {
+	while (unlikely(!list_empty(queue))) {
 		struct chan_wait *wait =
 		    container_of(queue->next, struct chan_wait, node);
 
@@ -149,8 +149,8 @@ chan_put_full(struct chan *channel, const void *item)
 	return 1;
 }
 
-int
-chan_put(struct chan *channel, const void *item, struct waiter **ret_wake)
+static inline __attribute__((always_inline)) int
+chan_put_now(struct chan *channel, const void *item, struct waiter **ret_wake)
 {
 	struct chan_wait *receiver;
 
@@ -169,8 +169,8 @@ chan_put(struct chan *channel, const void *item, struct waiter **ret_wake)
 	return 0;
 }
 
-int
-chan_get(struct chan *channel, void *item, struct waiter **ret_wake)
+static inline __attribute__((always_inline)) int
+chan_get_now(struct chan *channel, void *item, struct waiter **ret_wake)
 {
 	struct chan_wait *sender;
 
@@ -192,6 +192,18 @@ chan_get(struct chan *channel, void *item, struct waiter **ret_wake)
 		return 0;
 	}
 	return channel->closed ? -EPIPE : -EAGAIN;
+}
+
+int
+chan_put(struct chan *channel, const void *item, struct waiter **ret_wake)
+{
+	return chan_put_now(channel, item, ret_wake);
+}
+
+int
+chan_get(struct chan *channel, void *item, struct waiter **ret_wake)
+{
+	return chan_get_now(channel, item, ret_wake);
 }
 
 /* Locked; unlocks. Waits in @queue for somebody who completes the call. */
@@ -226,7 +238,7 @@ chan_recv_surely(struct chan *channel, void *item)
 	int result;
 
 	chan_lock(channel);
-	result = chan_get(channel, item, &wake);
+	result = chan_get_now(channel, item, &wake);
 	waiter_init(&waiter, channel->shared);
 	if (result == -EAGAIN)
 		list_push_back(&channel->receivers, &wait.node);
@@ -247,7 +259,8 @@ chan_call_start(struct chan *channel, const char *function)
 		must_failed_saying("a call that may wait, outside a task: "
 				   "use the try call",
 		    function);
-	chan_check_use(channel, function);
+	if (unlikely(!channel->shared && channel->worker != worker->index))
+		chan_check_use(channel, function);
 	return task_stop_error(worker->current, worker->now);
 }
 
@@ -275,7 +288,7 @@ chan_send(struct chan *channel, const void *item, instant deadline)
 	if (unlikely(result < 0))
 		return result;
 	chan_lock(channel);
-	result = chan_put(channel, item, &wake);
+	result = chan_put_now(channel, item, &wake);
 	if (result == -EAGAIN)
 		return chan_wait(channel, &channel->senders, (void *)item,
 		    "channel send", deadline);
@@ -291,7 +304,7 @@ chan_recv(struct chan *channel, void *item, instant deadline)
 	if (unlikely(result < 0))
 		return result;
 	chan_lock(channel);
-	result = chan_get(channel, item, &wake);
+	result = chan_get_now(channel, item, &wake);
 	if (result == -EAGAIN)
 		return chan_wait(channel, &channel->receivers, item,
 		    "channel recv", deadline);
@@ -306,7 +319,7 @@ chan_try_send(struct chan *channel, const void *item)
 
 	chan_check_use(channel, __func__);
 	chan_lock(channel);
-	result = chan_put(channel, item, &wake);
+	result = chan_put_now(channel, item, &wake);
 	chan_unlock(channel);
 	if (wake != NULL)
 		waiter_wake(wake);
@@ -321,7 +334,7 @@ chan_try_recv(struct chan *channel, void *item)
 
 	chan_check_use(channel, __func__);
 	chan_lock(channel);
-	result = chan_get(channel, item, &wake);
+	result = chan_get_now(channel, item, &wake);
 	chan_unlock(channel);
 	if (wake != NULL)
 		waiter_wake(wake);
