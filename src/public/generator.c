@@ -24,6 +24,7 @@ struct generator {
 	void *sent; /* to the body */
 	int result; /* of the body, once ended */
 	uint8_t turn;
+	uint8_t streak; /* values since the owner last yielded */
 	bool started;
 	bool closing;
 	bool ended;
@@ -105,16 +106,18 @@ generator_end(const struct generator *generator)
 
 /*
  * From @self to the other side, and what both calls return when they go on:
- * one function for both, so that the calls inside have the returns that the
- * processor expects.
+ * one function for both, with one call of the switch in it, so that the returns
+ * inside are those that the processor expects.
  */
 static NOINLINE int
 generator_swap(struct generator *generator, struct task *self,
     struct task *next, void **ret_value)
 {
+	bool owner = self == generator->owner;
+
+	generator->turn = owner ? TURN_BODY : TURN_OWNER;
+	generator_park(self, next, !owner);
 	if (self == generator->owner) {
-		generator->turn = TURN_BODY;
-		generator_park(self, next, false);
 		if (unlikely(generator->turn != TURN_OWNER))
 			generator_owner_wait(generator);
 		if (unlikely(generator->ended))
@@ -122,8 +125,6 @@ generator_swap(struct generator *generator, struct task *self,
 		*ret_value = generator->value;
 		return 1;
 	}
-	generator->turn = TURN_OWNER;
-	generator_park(self, next, true);
 	if (unlikely(generator->turn != TURN_BODY))
 		generator_body_wait(generator);
 	if (unlikely(generator->closing))
@@ -173,7 +174,11 @@ weir_generator_next(struct weir_generator *public, void *sent, void **ret_value)
 		return -EPERM;
 	if (unlikely(generator->ended))
 		return generator_end(generator);
-	error = task_stop_error(self, worker_here->now);
+	/* The others' turn comes too, every 256 values. */
+	if (unlikely(++generator->streak == 0))
+		error = task_yield();
+	else
+		error = task_stop_error(self, worker_here->now);
 	if (unlikely(error < 0))
 		return error;
 	if (unlikely(!generator->started)) {
