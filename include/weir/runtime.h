@@ -14,8 +14,9 @@ WEIR_BEGIN
 struct weir_options {
 	unsigned worker_count; /* threads; 0: one per usable CPU; 64 at most */
 	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
-	/* NULL: the best; "epoll"; "poll" or "select": for few descriptors, a
-	 * turn costs as much as there are that wait, 0.15 us each */
+	/* NULL: the best; "epoll"; "uring" or "io_uring", which is epoll where
+	 * it is denied; "poll" or "select": for few descriptors, a turn costs
+	 * as much as there are that wait, 0.15 us each */
 	const char *backend;
 	bool pin; /* each worker to a CPU of its own */
 	/* A task that holds its worker longer is named once, with its calls;
