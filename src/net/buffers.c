@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "os/memory.h"
+
 struct buffer_link {
 	struct buffer_link *next;
 };
@@ -14,6 +16,8 @@ buffer_acquire(void)
 {
 	struct buffer_link *link = buffer_stock;
 
+	if (memory_denied())
+		return NULL;
 	if (likely(link != NULL)) {
 		buffer_stock = link->next;
 		buffer_kept--;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool (*memory_denied_hook)(void);
+
 int
 memory_file_create(const char *name, size_t bytes)
 {

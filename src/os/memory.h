@@ -20,6 +20,17 @@ int64_t memory_file_bytes(int fd);
 
 void memory_file_close(int fd);
 
+/*
+ * Whether memory for the work of a task (a stack, a buffer) is to be refused
+ * now, as if there were none. A simulation decides; NULL: never.
+ */
+extern bool (*memory_denied_hook)(void);
+static inline bool
+memory_denied(void)
+{
+	return unlikely(memory_denied_hook != NULL) && memory_denied_hook();
+}
+
 /* Map @bytes, readable and writable: shared through @fd, or private and
  * zeroed when @fd is -1. Pages are taken as they are touched.
  * Returns 0 or -errno. */

@@ -14,3 +14,7 @@ void random_fill(void *into, size_t length);
 
 /* This thread's generator, seeded from the kernel at its first use. */
 uint64_t random_u64(void);
+
+/* From here on both are repeatable, from @seed, for the calling thread; NULL:
+ * the kernel's again. For a simulation. */
+void random_simulate(const uint64_t *seed);

@@ -101,13 +101,9 @@ dump_task(struct dump *dump, const struct worker *worker, struct task *task)
 	backtrace_append(text, &trace, &dump->symbols);
 }
 
-/* On the loop of the worker that is shown: all of its tasks stand still. */
 static void
-dump_worker(struct inbox_item *item)
+dump_worker(struct dump *dump, struct worker *worker)
 {
-	struct dump *dump = container_of(item, struct dump, item);
-	struct worker *worker = worker_here;
-
 	append_format(&dump->text, "worker %u: %u tasks, %u stacks\n",
 	    worker->index, atomic_load(&worker->task_count),
 	    worker->stacks.slot_count);
@@ -120,7 +116,28 @@ dump_worker(struct inbox_item *item)
 			dump_task(dump, worker, task);
 	}
 	dump_flush(dump);
+}
+
+/* On the loop of the worker that is shown. */
+static void
+dump_worker_run(struct inbox_item *item)
+{
+	struct dump *dump = container_of(item, struct dump, item);
+
+	dump_worker(dump, worker_here);
 	event_set(&dump->done);
+}
+
+void
+worker_dump(struct worker *worker, int fd)
+{
+	static struct dump dump;
+
+	dump.fd = fd;
+	dump.error = 0;
+	dump.text = appender_over(dump.memory, sizeof(dump.memory));
+	symbols_init(&dump.symbols);
+	dump_worker(&dump, worker);
 }
 
 int
@@ -133,7 +150,7 @@ runtime_dump(int fd)
 		return -ENOMEM;
 	dump->fd = fd;
 	dump->error = 0;
-	dump->item.run = dump_worker;
+	dump->item.run = dump_worker_run;
 	dump->text = appender_over(dump->memory, sizeof(dump->memory));
 	symbols_init(&dump->symbols);
 	for (unsigned i = 0; i < runtime_worker_count() && error == 0; i++) {

@@ -15,6 +15,7 @@
 struct worker;
 struct task;
 struct inbox_item;
+struct runtime_options;
 
 enum io_code {
 	IO_OP_RECV,
@@ -91,6 +92,11 @@ struct io_backend {
 	/* A buffer that IO_OP_LEND gave, other than IO_LENT_BLOCK. */
 	void (*lent_release)(struct worker *worker, uint32_t buffer);
 
+	/* Each of the rest may be NULL. Before the first worker is made, and
+	 * after the last is gone; start returns 0 or -errno. */
+	int (*start)(const struct runtime_options *options);
+	void (*end)(void);
+
 	/* A simulation's; NULL in all others. */
 
 	/* Which of the first @count ready tasks (2 at least) runs next. */
@@ -104,6 +110,7 @@ extern const struct io_backend io_epoll;
 extern const struct io_backend io_poll;
 extern const struct io_backend io_select;
 extern const struct io_backend io_uring;
+extern const struct io_backend io_sim;
 
 /* The readiness that @code needs: IO_IN or IO_OUT. */
 unsigned io_code_needs(enum io_code code);

@@ -20,7 +20,7 @@
 struct runtime runtime_here;
 
 static const struct io_backend *const runtime_backends[] = {
-    &io_epoll, &io_uring, &io_poll, &io_select};
+    &io_epoll, &io_uring, &io_poll, &io_select, &io_sim};
 
 /* What is not to be had here is replaced by the first. */
 static const struct io_backend *
@@ -51,9 +51,11 @@ runtime_configure(const struct runtime_options *options)
 	runtime->backend = runtime_find_backend(options->backend);
 	if (runtime->backend == NULL)
 		return -EINVAL;
-	runtime->worker_count = options->worker_count != 0
-	    ? options->worker_count
-	    : cpu_count_usable();
+	runtime->worker_count = options->worker_count;
+	/* A simulation has one, and says so if it is asked for more. */
+	if (runtime->worker_count == 0)
+		runtime->worker_count =
+		    runtime->backend == &io_sim ? 1 : cpu_count_usable();
 	if (runtime->worker_count > RUNTIME_WORKERS_MAX)
 		runtime->worker_count = RUNTIME_WORKERS_MAX;
 	runtime->task_count_max = options->task_count_max != 0
@@ -223,6 +225,23 @@ runtime_run_workers(task_fn root, void *arg, int64_t stall_ns)
 	return error;
 }
 
+static int
+runtime_run_backend(
+    const struct runtime_options *options, task_fn root, void *arg)
+{
+	const struct io_backend *backend = runtime_here.backend;
+	int error = backend->start != NULL ? backend->start(options) : 0;
+
+	if (error < 0)
+		return error;
+	/* The time that a task takes is not simulated. */
+	error = runtime_run_workers(
+	    root, arg, backend->defer != NULL ? -1 : options->stall_ns);
+	if (backend->end != NULL)
+		backend->end();
+	return error;
+}
+
 int
 runtime_run(const struct runtime_options *options, task_fn root, void *arg)
 {
@@ -237,7 +256,7 @@ runtime_run(const struct runtime_options *options, task_fn root, void *arg)
 	error = runtime_configure(options);
 	if (error == 0) {
 		crash_install();
-		error = runtime_run_workers(root, arg, options->stall_ns);
+		error = runtime_run_backend(options, root, arg);
 		crash_uninstall();
 	}
 	runtime_here.worker_count = 0;

@@ -16,11 +16,14 @@
 
 #define RUNTIME_WORKERS_MAX 64
 
+struct sim_options;
+
 struct runtime_options {
 	unsigned worker_count; /* 0: one per usable CPU */
 	/* NULL or "auto": the best; "epoll"; "uring" or "io_uring", which is
 	 * epoll where it is denied; "poll" and "select", for few descriptors:
-	 * a turn costs as much as there are that wait. Else -EINVAL. */
+	 * a turn costs as much as there are that wait; "sim", a simulation on
+	 * one worker. Else -EINVAL. */
 	const char *backend;
 	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
 	bool pin; /* pin each worker to a CPU of the affinity mask */
@@ -31,6 +34,7 @@ struct runtime_options {
 	/* Gets that text, lines that end with newlines, on a thread of its own;
 	 * NULL: it goes to stderr. */
 	void (*stall_told)(const char *text);
+	const struct sim_options *sim; /* of the backend "sim"; may be NULL */
 };
 
 /*

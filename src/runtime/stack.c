@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "os/memory.h"
 #include "runtime/sanitize.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -121,6 +122,8 @@ stack_acquire_fresh(struct stacks *stacks)
 char *
 stack_acquire(struct stacks *stacks, bool *ret_fresh)
 {
+	if (memory_denied())
+		return NULL;
 	*ret_fresh = stacks->pool_count == 0;
 	if (stacks->pool_count == 0)
 		return stack_acquire_fresh(stacks);

@@ -17,7 +17,8 @@ worker_turn_over(struct worker *worker)
 {
 	instant now = clock_now();
 
-	if (worker->turn_rounds++ >= WORKER_TURN_ROUNDS ||
+	/* In a simulation the clock stands while tasks run. */
+	if (worker->picks || worker->turn_rounds++ >= WORKER_TURN_ROUNDS ||
 	    instant_since(now, worker->now).ns >= WORKER_TURN_NS)
 		return true;
 	worker->turn_work = 0;

@@ -263,6 +263,9 @@ void inbox_awake(struct worker *worker);
 MUST_CHECK int
 runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
 
+/* dump.c: the tasks of the calling worker, before the process dies. */
+void worker_dump(struct worker *worker, int fd);
+
 /* stop.c */
 void stop_start(void);
 void stop_step(struct worker *worker);

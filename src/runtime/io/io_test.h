@@ -20,9 +20,11 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
+#include "os/socket_call.h"
 #include "runtime/io.h"
 #include "runtime/io_backend.h"
 #include "runtime/runtime.h"
+#include "runtime/sim/sim.h"
 #include "runtime/timer.h"
 
 static instant
@@ -54,16 +56,17 @@ static int
 tcp_listener(struct sockaddr_in *ret_address)
 {
 	socklen_t length = sizeof(*ret_address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket_open(AF_INET, SOCK_STREAM, 0);
 
 	*ret_address = (struct sockaddr_in){
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	assert_true(fd >= 0);
+	assert_int_equal(socket_bind(fd, (struct sockaddr *)ret_address,
+			     sizeof(*ret_address)),
+	    0);
+	assert_int_equal(socket_listen(fd, 64), 0);
 	assert_int_equal(
-	    bind(fd, (struct sockaddr *)ret_address, sizeof(*ret_address)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	assert_int_equal(
-	    getsockname(fd, (struct sockaddr *)ret_address, &length), 0);
+	    socket_name(fd, (struct sockaddr *)ret_address, &length), 0);
 	return fd;
 }
 
@@ -73,7 +76,7 @@ pair_tcp(struct pair *pair)
 	struct sockaddr_in address;
 	int listener = tcp_listener(&address);
 	struct io_fd l;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket_open(AF_INET, SOCK_STREAM, 0);
 
 	assert_int_equal(io_attach(&l, listener), 0);
 	assert_int_equal(io_attach(&pair->io, fd), 0);
@@ -90,7 +93,7 @@ pair_close(struct pair *pair)
 {
 	io_close(&pair->io);
 	if (pair->peer >= 0)
-		close(pair->peer);
+		socket_close(pair->peer);
 	pair->peer = -1;
 }
 
@@ -133,10 +136,33 @@ settle(void)
 	assert_int_equal(task_sleep(duration_ms(3)), 0);
 }
 
+/* The peer may be simulated, or no socket at all. */
+static ssize_t
+peer_write(int fd, const void *from, size_t length)
+{
+	ssize_t r = socket_send_bytes(fd, from, length, 0);
+
+	return r == -ENOTSOCK ? write(fd, from, length) : r;
+}
+
 static void
 put(int fd, const char *text)
 {
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(peer_write(fd, text, strlen(text)), strlen(text));
+}
+
+__attribute__((unused)) static ssize_t
+peer_read(int fd, void *into, size_t length)
+{
+	ssize_t r = socket_recv_bytes(fd, into, length, 0);
+
+	return r == -ENOTSOCK ? read(fd, into, length) : r;
+}
+
+__attribute__((unused)) static void
+peer_shut(int fd)
+{
+	assert_int_equal(socket_shutdown(fd, SHUT_WR), 0);
 }
 
 static __attribute__((unused)) void
@@ -154,20 +180,30 @@ expect_recv(struct io_fd *io, size_t room, const char *text)
 struct io_case {
 	const char *name;
 	task_fn root;
+	/* It counts turns, or looks between two steps of another task. */
+	bool in_order;
 };
 
 struct io_run {
 	const char *backend;
 	const struct io_case *test;
+	uint64_t seed; /* of a simulation with faults; 0: none, in order */
 };
 
 static void
 io_test_case(void **state)
 {
 	const struct io_run *run = *state;
+	struct sim_options sim = {.seed = run->seed,
+	    .link.latency = duration_us(20),
+	    .faults.in_order = true};
 	struct runtime_options options = {
-	    .worker_count = 1, .backend = run->backend};
+	    .worker_count = 1, .backend = run->backend, .sim = &sim};
 
+	if (run->seed != 0)
+		sim.faults = (struct sim_faults){.not_ready_ppm = 100000,
+		    .late_ppm = 100000,
+		    .timer_ppm = 100000};
 	assert_int_equal(runtime_run(&options, run->test->root, NULL), 0);
 	/* Not to be had here: then it was another run on epoll. */
 	if (strcmp(run->backend, "uring") == 0 && io_uring.probe() < 0)
@@ -175,25 +211,41 @@ io_test_case(void **state)
 	assert_string_equal(runtime_backend(), run->backend);
 }
 
+#define IO_SIM_SEEDS 4
+
+static struct io_run io_runs[512];
+static struct CMUnitTest io_tests[array_count(io_runs)];
+static size_t io_test_count;
+
+static void
+io_test_add(const char *backend, const struct io_case *test, uint64_t seed)
+{
+	struct io_run *run = &io_runs[io_test_count];
+
+	must(io_test_count < array_count(io_runs));
+	*run = (struct io_run){backend, test, seed};
+	io_tests[io_test_count++] = (struct CMUnitTest){.name = test->name,
+	    .test_func = io_test_case,
+	    .initial_state = run};
+}
+
 /* Every case on every backend. */
 static __attribute__((unused)) int
 io_test_run(const struct io_case *cases, size_t case_count)
 {
 	static const char *const backends[] = {
-	    "epoll", "uring", "poll", "select"};
-	static struct io_run runs[64 * array_count(backends)];
-	static struct CMUnitTest tests[array_count(runs)];
-	size_t count = 0;
+	    "epoll", "uring", "poll", "select", "sim"};
 
 	for (size_t b = 0; b < array_count(backends); b++) {
-		for (size_t c = 0; c < case_count; c++) {
-			runs[count] = (struct io_run){backends[b], &cases[c]};
-			tests[count] =
-			    (struct CMUnitTest){.name = cases[c].name,
-				.test_func = io_test_case,
-				.initial_state = &runs[count]};
-			must(++count < array_count(runs));
+		for (size_t c = 0; c < case_count; c++)
+			io_test_add(backends[b], &cases[c], 0);
+	}
+	for (size_t c = 0; c < case_count; c++) {
+		for (uint64_t seed = 1; seed <= IO_SIM_SEEDS; seed++) {
+			if (!cases[c].in_order)
+				io_test_add("sim", &cases[c], seed);
 		}
 	}
-	return _cmocka_run_group_tests("io", tests, count, NULL, NULL);
+	return _cmocka_run_group_tests(
+	    "io", io_tests, io_test_count, NULL, NULL);
 }
