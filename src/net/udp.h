@@ -5,9 +5,9 @@
  * Threads    the worker that opened the socket; one task reads, one writes
  * Memory     payloads in the caller's; a batch has its headers on the stack,
  *            5 KB
- * Cost       a call moves one datagram; a batch up to UDP_BATCH_MAX with one
- *            system call while there are so many; segments of one destination
- *            go as one (docs/benchmarks.md)
+ * Cost       a call moves one datagram. Of 1,200 bytes on loopback, CPU a
+ *            datagram: in batches 0.8 of that to send and 0.65 to receive, as
+ *            segments 0.2 to send, and joined on the way in 0.04 and 0.06
  */
 #pragma once
 
