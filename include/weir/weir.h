@@ -16,6 +16,7 @@
 #include <weir/net.h>
 #include <weir/pool.h>
 #include <weir/process.h>
+#include <weir/supervise.h>
 #include <weir/protocol.h>
 #include <weir/resolve.h>
 #include <weir/runtime.h>

@@ -16,6 +16,7 @@
 #include "main/edition.h"
 #include "os/spawn.h"
 #include "os/user.h"
+#include "policy/restart.h"
 
 enum {
 	ROLE_WORKER, /* the order of shared->roles */
@@ -56,7 +57,7 @@ struct manager_role {
 	int channel; /* -1: closed */
 	instant started;
 	instant restart_at; /* never: not waiting to be restarted */
-	unsigned quick_deaths;
+	struct restart_deaths deaths;
 	uint64_t prepared; /* newest version that it could take */
 	uint64_t committed; /* the version it lives by */
 };

@@ -82,19 +82,12 @@ manager_role_publish(const struct manager_role *role)
 	atomic_store(&state->pid, role->process.pid);
 }
 
-static void
-manager_role_restart_later(struct manager_role *role, instant now)
-{
-	unsigned doublings;
-	int ms = 0;
-
-	if (role->quick_deaths > 1) {
-		doublings = min_of(role->quick_deaths - 2, 10u);
-		ms = min_of(
-		    MANAGER_BACKOFF_MS << doublings, MANAGER_BACKOFF_MS_MAX);
-	}
-	role->restart_at = instant_after(now, duration_ms(ms));
-}
+static const struct restart_backoff manager_backoff = {
+    .first = {MANAGER_BACKOFF_MS * INT64_C(1000000)},
+    .max = {MANAGER_BACKOFF_MS_MAX * INT64_C(1000000)},
+    .healthy = {MANAGER_LIFE_MS * INT64_C(1000000)},
+    .free = 1,
+};
 
 void
 manager_role_start(struct manager *manager, struct manager_role *role)
@@ -114,8 +107,9 @@ manager_role_start(struct manager *manager, struct manager_role *role)
 	if (r < 0) {
 		log_error("role", "%s cannot be started: %s; tried again soon",
 		    role->name, error_text(r));
-		role->quick_deaths = max_of(role->quick_deaths + 1, 2u);
-		manager_role_restart_later(role, role->started);
+		role->restart_at = instant_after(role->started,
+		    restart_pause_unstarted(
+			&role->deaths, &manager_backoff, 0));
 		if (manager->state == STARTING)
 			manager_fail(manager);
 		return;
@@ -219,12 +213,9 @@ manager_role_died(struct manager_role *role, pid_t pid, int status)
 	struct role_state *state = &shared->roles[role->index];
 	instant now = clock_now();
 
-	if (instant_since(now, role->started).ns <
-	    duration_ms(MANAGER_LIFE_MS).ns)
-		role->quick_deaths++;
-	else
-		role->quick_deaths = 0;
-	manager_role_restart_later(role, now);
+	role->restart_at = instant_after(now,
+	    restart_pause(&role->deaths, &manager_backoff,
+		instant_since(now, role->started), 0));
 	atomic_fetch_add(&state->restarts, 1);
 	manager_role_end_log(
 	    role, pid, status, manager_role_remedy(status, role->restart_at));
