@@ -16,6 +16,10 @@
 #include <weir/net.h>
 #include <weir/pool.h>
 #include <weir/process.h>
+#include <weir/process_pool.h>
+#include <weir/unix.h>
+#include <weir/ring.h>
+#include <weir/ipc.h>
 #include <weir/supervise.h>
 #include <weir/protocol.h>
 #include <weir/resolve.h>
