@@ -78,7 +78,7 @@ conn_open(int fd)
 	serve_nodelay(fd);
 	if (conn == NULL)
 		goto out_fd;
-	r = weir_io_attach(&conn->io, fd);
+	r = weir_io_attach_stream(&conn->io, fd);
 	if (r < 0)
 		goto out_conn;
 	if (watch) {

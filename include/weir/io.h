@@ -32,6 +32,9 @@ struct weir_io {
 /* @fd is non-blocking. On success it is closed by weir_io_close(). Returns 0,
  * -ENOMEM, -ENOSPC, -EMFILE, -EPERM (a regular file). */
 WEIR_API WEIR_MUST_CHECK int weir_io_attach(struct weir_io *io, int fd);
+/* The same for what is known to be a stream socket, as what weir_accept()
+ * returns for TCP: nobody has to ask the kernel. */
+WEIR_API WEIR_MUST_CHECK int weir_io_attach_stream(struct weir_io *io, int fd);
 /* Not attached, so that weir_io_close() does nothing. */
 WEIR_API void weir_io_clear(struct weir_io *io);
 /* The descriptor, or -1. */

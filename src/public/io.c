@@ -15,6 +15,12 @@ weir_io_attach(struct weir_io *io, int fd)
 	return io_attach(inner_io(io), fd);
 }
 
+int
+weir_io_attach_stream(struct weir_io *io, int fd)
+{
+	return io_attach_stream(inner_io(io), fd);
+}
+
 void
 weir_io_clear(struct weir_io *io)
 {
