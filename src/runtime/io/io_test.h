@@ -126,8 +126,22 @@ pair_lending(struct pair *pair)
 	io_watch(&pair->io, NULL);
 }
 
+/* One that brought a message already: more are expected. */
+static void
+pair_kept(struct pair *pair)
+{
+	char byte;
+
+	pair_lending(pair);
+	assert_int_equal(write(pair->peer, "x", 1), 1);
+	assert_int_equal(io_recv(&pair->io, &byte, 1, after_ms(1000)), 1);
+	io_watch(&pair->io, ignore);
+	assert_int_equal(task_yield(), 0);
+	io_watch(&pair->io, NULL);
+}
+
 static void (*const pairs[])(struct pair *) = {
-    pair_unix, pair_tcp, pair_stream, pair_lending};
+    pair_unix, pair_tcp, pair_stream, pair_lending, pair_kept};
 
 /* Let the loop poll, so that edges become ready bits. */
 static void

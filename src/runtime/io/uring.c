@@ -261,6 +261,10 @@ uring_detach(struct worker *worker, struct io_fd *io, bool closing)
 		uring_cancel_tag(u, uring_tag(URING_POLL, io));
 		flush = true;
 	}
+	if ((io->state & URING_GUARDED) != 0) {
+		uring_cancel_tag(u, uring_tag(URING_GUARD, io));
+		flush = true;
+	}
 	uring_unread_drop(u, io);
 	if (flush)
 		uring_flush(u);
@@ -397,6 +401,9 @@ uring_completed(struct uring *u, const struct io_uring_cqe *cqe)
 		break;
 	case URING_POLL:
 		uring_poll_done(u, cqe);
+		break;
+	case URING_GUARD:
+		uring_guard_done(u, cqe);
 		break;
 	case URING_WAKE:
 		if ((cqe->flags & IORING_CQE_F_MORE) == 0)

@@ -51,12 +51,17 @@ enum {
 	URING_UNPOLLING = 8,
 	URING_ENDED = 16, /* unread.end is valid */
 	URING_BULK = 32, /* the last receive filled its buffer */
+	URING_GUARDED = 64, /* a poll for the peer's end is in the kernel */
+	URING_HUNGUP = 128, /* it has come */
 };
+/* io_fd.flags: it was armed before, so it is a connection that is kept. */
+#define URING_KEPT 128
 
 enum uring_kind {
 	URING_OP, /* the rest is the address of an io_op */
 	URING_RECV,
 	URING_POLL,
+	URING_GUARD,
 	URING_WAKE,
 	URING_NOBODY, /* a cancel: its target tells */
 };
@@ -150,6 +155,7 @@ bool uring_unread_take(struct uring *u, struct io_op *op);
 ssize_t
 uring_unread_peek(struct uring *u, struct io_fd *io, char *into, size_t length);
 void uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe);
+void uring_guard_done(struct uring *u, const struct io_uring_cqe *cqe);
 
 /* ---- uring.c ---- */
 

@@ -11,11 +11,14 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "runtime/io/uring.h"
 
-#define URING_GROUP     0
-#define URING_MULTISHOT 0
+#define URING_GROUP 0
+#ifndef URING_MULTISHOT
+#	define URING_MULTISHOT 1
+#endif
 
 static void
 uring_buffer_give(struct uring *u, unsigned buffer)
@@ -80,9 +83,62 @@ uring_unread_drop(struct uring *u, struct io_fd *io)
 		uring_buffer_release(u, uring_unread_pop(u, io));
 }
 
+/*
+ * A multishot receive reads once for all wake-ups that came between two looks,
+ * and when bytes and the end come so, the end is never told. A poll for the
+ * end alone, which costs nothing while there is none, tells of it.
+ */
+static bool
+uring_guard(struct uring *u, struct io_fd *io)
+{
+	struct io_uring_sqe *sqe;
+
+	if ((io->state & URING_GUARDED) != 0)
+		return true;
+	sqe = uring_sqe(u);
+	if (unlikely(sqe == NULL))
+		return false;
+	sqe->opcode = IORING_OP_POLL_ADD;
+	sqe->fd = io->fd;
+	sqe->poll32_events = EPOLLRDHUP;
+	sqe->user_data = uring_tag(URING_GUARD, io);
+	io->state |= URING_GUARDED;
+	return true;
+}
+
+void
+uring_guard_done(struct uring *u, const struct io_uring_cqe *cqe)
+{
+	struct io_fd *io = io_table_find(
+	    (int)(uint32_t)cqe->user_data, (uint32_t)(cqe->user_data >> 32));
+
+	if (io == NULL)
+		return;
+	io->state &= (uint8_t)~URING_GUARDED;
+	if (cqe->res <= 0)
+		return;
+	io->state |= URING_HUNGUP;
+	io->ready |= IO_HUP;
+	/* Whoever waits, or the hook, asks anew, and gets the end. */
+	uring_disarm(u, io);
+}
+
+/* A message on a connection that is kept is likely not the last. */
+static bool
+uring_many(struct uring *u, struct io_fd *io)
+{
+	bool kept = (io->flags & URING_KEPT) != 0;
+
+	io->flags |= URING_KEPT;
+	return URING_MULTISHOT && kept &&
+	    (io->state & (URING_BULK | URING_HUNGUP)) == 0 &&
+	    uring_guard(u, io);
+}
+
 void
 uring_arm(struct uring *u, struct io_fd *io)
 {
+	bool many = uring_many(u, io);
 	struct io_uring_sqe *sqe = uring_sqe(u);
 
 	if (unlikely(sqe == NULL))
@@ -93,7 +149,7 @@ uring_arm(struct uring *u, struct io_fd *io)
 	sqe->buf_group = URING_GROUP;
 	/* Idle: to try at once would be in vain. */
 	sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
-	if (URING_MULTISHOT && (io->state & URING_BULK) == 0)
+	if (many)
 		sqe->ioprio |= IORING_RECV_MULTISHOT;
 	sqe->user_data = uring_tag(URING_RECV, io);
 	io->state |= URING_ARMED;
