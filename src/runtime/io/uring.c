@@ -114,23 +114,49 @@ uring_at_kernel(struct uring *u, struct io_op *op)
 	return 0;
 }
 
-void
-uring_poll_arm(struct uring *u, struct io_fd *io)
+static bool
+uring_poll_add(struct uring *u, struct io_fd *io, unsigned events, unsigned how)
 {
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe = uring_sqe(u);
 
-	if ((io->state & URING_POLLED) != 0)
-		return;
-	sqe = uring_sqe(u);
 	if (unlikely(sqe == NULL))
-		return;
+		return false;
 	sqe->opcode = IORING_OP_POLL_ADD;
 	sqe->fd = io->fd;
-	sqe->len = IORING_POLL_ADD_MULTI;
-	sqe->poll32_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	sqe->len = how;
+	sqe->poll32_events = events;
 	sqe->user_data = uring_tag(URING_POLL, io);
 	io->state |= URING_POLLED;
 	io->queued = u->epoch;
+	return true;
+}
+
+static void
+uring_unpoll(struct uring *u, struct io_fd *io)
+{
+	if ((io->state & (URING_POLLED | URING_UNPOLLING)) != URING_POLLED)
+		return;
+	io->state |= URING_UNPOLLING;
+	uring_cancel_tag(u, uring_tag(URING_POLL, io));
+}
+
+void
+uring_poll_arm(struct uring *u, struct io_fd *io)
+{
+	if ((io->state & URING_POLLED) == 0)
+		uring_poll_add(u, io, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
+		    IORING_POLL_ADD_MULTI);
+	else if ((io->flags & URING_POLLED_ONCE) != 0)
+		/* Its end arms the other, for those who wait by then. */
+		uring_unpoll(u, io);
+}
+
+void
+uring_poll_once(struct uring *u, struct io_fd *io)
+{
+	if ((io->state & URING_POLLED) == 0 &&
+	    uring_poll_add(u, io, EPOLLIN | EPOLLRDHUP, 0))
+		io->flags |= URING_POLLED_ONCE;
 }
 
 /* Until it is polled nothing is known of its readiness. */
@@ -142,8 +168,10 @@ uring_at_edge(struct uring *u, struct io_op *op)
 
 	if (op->code == IO_OP_CONNECT)
 		io->ready = 0;
-	if (((io->state & URING_POLLED) == 0 || (io->ready & needs) != 0 ||
-		op->code == IO_OP_WAIT || op->code == IO_OP_CONNECT) &&
+	if (((io->state & URING_POLLED) == 0 ||
+		(io->flags & URING_POLLED_ONCE) != 0 ||
+		(io->ready & needs) != 0 || op->code == IO_OP_WAIT ||
+		op->code == IO_OP_CONNECT) &&
 	    io_perform(op))
 		return 1;
 	op->done = false;
@@ -240,33 +268,30 @@ uring_detach_op(struct uring *u, struct io_op *op)
 }
 
 /*
- * What waits in the kernel holds the file: it is cancelled now, so that the
- * peer sees the end when we close. The memory of a task's operation is in use
- * until its completion comes, and the task waits for that.
+ * What waits in the kernel holds the file until it is cancelled: at the end of
+ * this turn for a connection, whose peer sees the end then; at once for
+ * everything else, so that its address is free when we return. The memory of a
+ * task's operation is in use until its completion comes, and the task waits for
+ * that.
  */
 static void
 uring_detach(struct worker *worker, struct io_fd *io, bool closing)
 {
 	struct uring *u = uring_of(worker);
-	bool flush = u->sq_tail != u->sq_submitted && io->queued == u->epoch;
+	bool held = (io->state & (URING_ARMED | URING_POLLED | URING_GUARDED));
+	bool queued = u->sq_tail != u->sq_submitted && io->queued == u->epoch;
 
-	(void)closing;
-	flush |= uring_detach_op(u, io->reader);
-	flush |= uring_detach_op(u, io->writer);
-	if ((io->state & URING_ARMED) != 0) {
-		uring_disarm(u, io);
-		flush = true;
-	}
-	if ((io->state & URING_POLLED) != 0) {
-		uring_cancel_tag(u, uring_tag(URING_POLL, io));
-		flush = true;
-	}
-	if ((io->state & URING_GUARDED) != 0) {
+	held |= uring_detach_op(u, io->reader);
+	held |= uring_detach_op(u, io->writer);
+	uring_disarm(u, io);
+	uring_unpoll(u, io);
+	if ((io->state & URING_GUARDED) != 0)
 		uring_cancel_tag(u, uring_tag(URING_GUARD, io));
-		flush = true;
-	}
 	uring_unread_drop(u, io);
-	if (flush)
+	if (queued ||
+	    (held &&
+		(!closing || worker->stopping ||
+		    (io->flags & IO_FD_STREAM) == 0)))
 		uring_flush(u);
 }
 
@@ -285,13 +310,12 @@ uring_watch(struct worker *worker, struct io_fd *io)
 		uring_poll_arm(u, io);
 		return;
 	}
-	/* Armed again, it needs no poll any more. */
-	if ((io->state & (URING_POLLED | URING_UNPOLLING)) == URING_POLLED) {
-		io->state |= URING_UNPOLLING;
-		uring_cancel_tag(u, uring_tag(URING_POLL, io));
-	}
-	if ((io->state & URING_ARMED) == 0)
-		uring_arm(u, io);
+	if ((io->state & URING_ARMED) != 0)
+		return;
+	if ((io->state & URING_BULK) == 0 ||
+	    (io->flags & URING_POLLED_ONCE) == 0)
+		uring_unpoll(u, io);
+	uring_listen(u, io, false);
 }
 
 static ssize_t
@@ -318,6 +342,8 @@ uring_op_done(struct uring *u, struct io_op *op, int result)
 		io_complete(op, result == -ECANCELED ? -EBADF : result);
 		return;
 	}
+	if (op->code == IO_OP_RECV && result > 0)
+		uring_note_size(op->io, result);
 	if (result == -EAGAIN)
 		r = uring_at_edge(u, op);
 	else if (result == -EINTR ||
@@ -343,34 +369,61 @@ uring_edge_waiter(const struct io_op *op)
 	return op != NULL && !op->done && op->state == URING_AT_EDGE;
 }
 
+/* A poll is over. */
+static void
+uring_poll_ended(struct uring *u, struct io_fd *io)
+{
+	io->state &= (uint8_t) ~(URING_POLLED | URING_UNPOLLING);
+	io->flags &= (uint8_t)~URING_POLLED_ONCE;
+	if (uring_edge_waiter(io->reader) || uring_edge_waiter(io->writer))
+		uring_poll_arm(u, io);
+}
+
+/* The hook of @io, last: it may close and free it. */
+static void
+uring_poll_hook(struct uring *u, struct io_fd *io, uint8_t ready)
+{
+	uint32_t generation = io->generation;
+	int fd = io->fd;
+
+	if (ready != 0)
+		io->on_ready(io, io->ready | ready);
+	io = io_table_find(fd, generation);
+	if (io == NULL || io->on_ready == NULL || io->reader != NULL ||
+	    (io->state & (URING_POLLED | URING_ARMED)) != 0)
+		return;
+	if (ready == 0 && (io->flags & IO_FD_STREAM) != 0)
+		uring_listen(u, io, false);
+	else
+		/* It stays: of edges from now on, not of what it left. */
+		uring_poll_arm(u, io);
+}
+
 static void
 uring_poll_done(struct uring *u, const struct io_uring_cqe *cqe)
 {
 	struct io_fd *io = io_table_find(
 	    (int)(uint32_t)cqe->user_data, (uint32_t)(cqe->user_data >> 32));
 	uint8_t ready = 0;
+	bool once;
 
 	if (io == NULL)
 		return;
-	if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
-		io->state &= (uint8_t) ~(URING_POLLED | URING_UNPOLLING);
-		if (uring_edge_waiter(io->reader) ||
-		    uring_edge_waiter(io->writer) ||
-		    (io->on_ready != NULL && (io->state & URING_ARMED) == 0))
-			uring_poll_arm(u, io);
-	}
+	once = (io->flags & URING_POLLED_ONCE) != 0;
 	if (cqe->res > 0)
 		ready = reactor_bits((unsigned)cqe->res);
-	io->ready |= ready;
+	if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+		uring_poll_ended(u, io);
+	/* What was polled once is asked again before it is believed. */
+	io->ready |= once ? ready & IO_HUP : ready;
 	if ((ready & IO_OUT) != 0)
 		uring_try(io->writer);
-	if ((ready & IO_IN) == 0)
-		return;
-	if (io->reader != NULL)
-		uring_try(io->reader);
-	else if (io->on_ready != NULL && (io->state & URING_ARMED) == 0)
-		/* Last: it may close and free @io. */
-		io->on_ready(io, io->ready);
+	if (io->reader != NULL) {
+		if ((ready & IO_IN) != 0)
+			uring_try(io->reader);
+	} else if (io->on_ready != NULL && (io->state & URING_ARMED) == 0) {
+		uring_poll_hook(u, io, ready & (IO_IN | IO_HUP));
+	}
 }
 
 static void

@@ -50,12 +50,18 @@ enum {
 	URING_POLLED = 4, /* a poll that tells of edges is in the kernel */
 	URING_UNPOLLING = 8,
 	URING_ENDED = 16, /* unread.end is valid */
-	URING_BULK = 32, /* the last receive filled its buffer */
+	URING_BULK = 32, /* the last message was larger than a buffer */
 	URING_GUARDED = 64, /* a poll for the peer's end is in the kernel */
 	URING_HUNGUP = 128, /* it has come */
 };
-/* io_fd.flags: it was armed before, so it is a connection that is kept. */
-#define URING_KEPT 128
+/* io_fd.flags */
+enum {
+	URING_POLLED_ONCE = 16, /* the poll is for IO_IN, and ends with it */
+	/* Two bits: how often it was armed. A connection that brought two
+	 * messages is likely kept for more. */
+	URING_ARMS = 64,
+	URING_ARMS_MANY = 2 * URING_ARMS,
+};
 
 enum uring_kind {
 	URING_OP, /* the rest is the address of an io_op */
@@ -155,11 +161,24 @@ bool uring_unread_take(struct uring *u, struct io_op *op);
 ssize_t
 uring_unread_peek(struct uring *u, struct io_fd *io, char *into, size_t length);
 void uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe);
+void uring_listen(struct uring *u, struct io_fd *io, bool no_buffers);
 void uring_guard_done(struct uring *u, const struct io_uring_cqe *cqe);
 
 /* ---- uring.c ---- */
 
+/* A poll that tells of all edges. */
 void uring_poll_arm(struct uring *u, struct io_fd *io);
+/* One that tells of IO_IN once, also if it is so already. */
+void uring_poll_once(struct uring *u, struct io_fd *io);
+/* After a receive: is the stream's next message worth a buffer of ours? */
+static inline void
+uring_note_size(struct io_fd *io, int bytes)
+{
+	if (bytes >= URING_BUFFER_BYTES)
+		io->state |= URING_BULK;
+	else
+		io->state &= (uint8_t)~URING_BULK;
+}
 /* Perform @op now, or when its descriptor is ready: as submit. */
 int uring_at_edge(struct uring *u, struct io_op *op);
 /* Queue a request for @op: as submit. */

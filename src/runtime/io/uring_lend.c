@@ -123,14 +123,14 @@ uring_guard_done(struct uring *u, const struct io_uring_cqe *cqe)
 	uring_disarm(u, io);
 }
 
-/* A message on a connection that is kept is likely not the last. */
 static bool
 uring_many(struct uring *u, struct io_fd *io)
 {
-	bool kept = (io->flags & URING_KEPT) != 0;
-
-	io->flags |= URING_KEPT;
-	return URING_MULTISHOT && kept &&
+	if (io->flags < URING_ARMS_MANY) {
+		io->flags += URING_ARMS;
+		return false;
+	}
+	return URING_MULTISHOT &&
 	    (io->state & (URING_BULK | URING_HUNGUP)) == 0 &&
 	    uring_guard(u, io);
 }
@@ -283,10 +283,7 @@ uring_recv_note(
 	if (cqe->res > 0) {
 		uring_unread_push(u, io, cqe->flags >> IORING_CQE_BUFFER_SHIFT,
 		    (unsigned)cqe->res);
-		if (cqe->res == URING_BUFFER_BYTES)
-			io->state |= URING_BULK;
-		else
-			io->state &= (uint8_t)~URING_BULK;
+		uring_note_size(io, cqe->res);
 		if (more &&
 		    (cqe->res == URING_BUFFER_BYTES ||
 			io->unread.count >= URING_UNREAD_BUFFERS))
@@ -313,6 +310,17 @@ uring_recv_again(struct uring *u, struct io_op *op, int why)
 		r = uring_at_edge(u, op);
 	if (r != 0)
 		io_complete(op, r < 0 ? r : op->result);
+}
+
+/* Its hook is to be called at the next bytes: by a receive, or a poll. */
+void
+uring_listen(struct uring *u, struct io_fd *io, bool no_buffers)
+{
+	if (no_buffers || (io->state & URING_BULK) != 0 ||
+	    io->unread.count >= URING_UNREAD_BUFFERS)
+		uring_poll_once(u, io);
+	else
+		uring_arm(u, io);
 }
 
 void
@@ -352,11 +360,6 @@ uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 	/* It may have closed and freed @io, or wants to hear more of it. */
 	io = io_table_find(fd, generation);
 	if (io != NULL && io->on_ready != NULL && io->reader == NULL &&
-	    (io->state & (URING_ARMED | URING_ENDED)) == 0) {
-		if (cqe->res == -ENOBUFS ||
-		    io->unread.count >= URING_UNREAD_BUFFERS)
-			uring_poll_arm(u, io);
-		else
-			uring_arm(u, io);
-	}
+	    (io->state & (URING_ARMED | URING_ENDED)) == 0)
+		uring_listen(u, io, cqe->res == -ENOBUFS);
 }
