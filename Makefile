@@ -3,7 +3,7 @@ BUILD ?= build
 PY ?= /usr/bin/python3
 MESON ?= meson
 
-.PHONY: all run test check check-all bench bench-runtime fmt install clean fuzz tidy abi
+.PHONY: all run test check check-all bench bench-runtime fmt install clean fuzz sim tidy abi
 # Ninja is the one that works in parallel: packages first, then Meson.
 .NOTPARALLEL:
 
@@ -37,6 +37,10 @@ bench-runtime: setup-build+test+bench all
 
 fuzz: setup-build+fuzz
 	@$(PY) tools/run-fuzz $(if $(T),--target $(T)) --seconds $(or $(SECONDS),60)
+
+# Fresh seeds, or one again: SEED=7, with CASE=http and TRACE=1 if you like.
+sim: all
+	@$(BUILD)/tests/sim/sim-run $(CASE) $(if $(SEED),--seed $(SEED)) --seeds $(or $(SEEDS),$(if $(SEED),1,20)) $(if $(TRACE),--trace)
 
 # Write down a wished change of the library's ABI.
 abi: all

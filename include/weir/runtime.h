@@ -10,13 +10,16 @@
 
 WEIR_BEGIN
 
+struct weir_sim_options;
+
 /* All zero is a good choice. */
 struct weir_options {
 	unsigned worker_count; /* threads; 0: one per usable CPU; 64 at most */
 	uint32_t task_count_max; /* per worker; 0: 1,000,000 */
 	/* NULL: the best; "epoll"; "uring" or "io_uring", which is epoll where
 	 * it is denied; "poll" or "select": for few descriptors, a turn costs
-	 * as much as there are that wait, 0.15 us each */
+	 * as much as there are that wait, 0.15 us each; "sim": a simulation
+	 * (weir/sim.h), on one worker */
 	const char *backend;
 	bool pin; /* each worker to a CPU of its own */
 	/* A task that holds its worker longer is named once, with its calls;
@@ -26,7 +29,8 @@ struct weir_options {
 	/* Gets that text, lines that end with newlines, on that thread; NULL:
 	 * it goes to stderr. */
 	void (*stall_told)(const char *text);
-	uint64_t reserved[4]; /* zero */
+	const struct weir_sim_options *sim; /* of backend "sim"; may be NULL */
+	uint64_t reserved[3]; /* zero */
 };
 
 /*

@@ -26,6 +26,7 @@
 #include <weir/runtime.h>
 #include <weir/schedule.h>
 #include <weir/select.h>
+#include <weir/sim.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 #include <weir/thread.h>

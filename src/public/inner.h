@@ -14,6 +14,7 @@
 #include "runtime/join.h"
 #include "runtime/runtime.h"
 #include "runtime/task.h"
+#include "runtime/sim/sim.h"
 #include "runtime/timer.h"
 #include "runtime/worker.h"
 
@@ -74,3 +75,8 @@ inner_event(struct weir_event *event)
 {
 	return (struct event *)event;
 }
+
+/* sim.c */
+struct weir_sim_options;
+void
+inner_sim(const struct weir_sim_options *options, struct sim_options *ret);

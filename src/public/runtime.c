@@ -14,7 +14,12 @@ weir_run(const struct weir_options *options, weir_task_fn root, void *arg)
 	    .pin = options->pin,
 	    .stall_ns = options->stall_ns,
 	    .stall_told = options->stall_told};
+	struct sim_options sim;
 
+	if (options->sim != NULL) {
+		inner_sim(options->sim, &sim);
+		inner.sim = &sim;
+	}
 	return runtime_run(&inner, root, arg);
 }
 
