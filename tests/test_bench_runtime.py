@@ -73,7 +73,7 @@ def test_every_program_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     results = json.loads(out.read_text())
     ours = {"cost": "yield", "parked": "weir", "churn": "weir epoll", "idle": "weir epoll watch", "wake": "epoll",
-            "firehose": "weir epoll", "ipc": "pipe"}
+            "firehose": "weir epoll", "ipc": "ring"}
     for part, name in ours.items():
         assert results[part].get(name), (part, results["notes"])
     for operation, values in results["cost"].items():

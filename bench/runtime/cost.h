@@ -7,9 +7,11 @@
 #pragma once
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +22,37 @@ cost_cpu_ns(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Of this process and of its children that have ended. */
+static inline double
+cost_family_cpu_ns(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_CHILDREN, &r);
+	return cost_cpu_ns() +
+	    (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e9 +
+	    (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e3;
+}
+
+/* The n-th of the CPUs that we may use, or the last. */
+static inline void
+cost_pin(int n)
+{
+	cpu_set_t allowed, one;
+	int chosen = 0;
+
+	sched_getaffinity(0, sizeof(allowed), &allowed);
+	for (int cpu = 0; cpu < CPU_SETSIZE && n >= 0; cpu++) {
+		if (CPU_ISSET(cpu, &allowed)) {
+			chosen = cpu;
+			n--;
+		}
+	}
+	CPU_ZERO(&one);
+	CPU_SET(chosen, &one);
+	sched_setaffinity(0, sizeof(one), &one);
 }
 
 static inline void

@@ -34,50 +34,16 @@ fail(const char *what)
 	exit(1);
 }
 
-static double
-family_cpu_ns(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_CHILDREN, &r);
-	return cost_cpu_ns() +
-	    (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e9 +
-	    (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e3;
-}
-
-/* The n-th of the CPUs that we may use, or the last. */
-static void
-pin(int n)
-{
-	static cpu_set_t allowed;
-	static int known;
-	cpu_set_t one;
-	int chosen = 0;
-
-	if (!known)
-		sched_getaffinity(0, sizeof(allowed), &allowed);
-	known = 1;
-	for (int cpu = 0; cpu < CPU_SETSIZE && n >= 0; cpu++) {
-		if (CPU_ISSET(cpu, &allowed)) {
-			chosen = cpu;
-			n--;
-		}
-	}
-	CPU_ZERO(&one);
-	CPU_SET(chosen, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
 static void
 run(void (*send_all)(void), void (*recv_all)(void))
 {
-	double start = family_cpu_ns();
+	double start = cost_family_cpu_ns();
 	int status = 0;
 	pid_t child = fork();
 
 	if (child < 0)
 		fail("fork");
-	pin(child == 0);
+	cost_pin(child == 0);
 	if (child == 0) {
 		send_all();
 		_exit(0);
@@ -85,7 +51,7 @@ run(void (*send_all)(void), void (*recv_all)(void))
 	recv_all();
 	if (waitpid(child, &status, 0) != child || status != 0)
 		fail("the sender ended early");
-	printf("%.3f\n", (family_cpu_ns() - start) / (double)count);
+	printf("%.3f\n", (cost_family_cpu_ns() - start) / (double)count);
 }
 
 static void

@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "cost.h"
@@ -55,22 +54,10 @@ cost_thread_spawn(void)
 	cost_print(start, (double)count);
 }
 
-/* Of this process and of its children that have ended. */
-static double
-family_cpu_ns(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_CHILDREN, &r);
-	return cost_cpu_ns() +
-	    (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e9 +
-	    (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e3;
-}
-
 static void
 cost_process(pid_t (*start_child)(void))
 {
-	double start = family_cpu_ns();
+	double start = cost_family_cpu_ns();
 
 	for (long i = 0; i < count; i++) {
 		pid_t child = start_child();
@@ -79,7 +66,7 @@ cost_process(pid_t (*start_child)(void))
 			_exit(0);
 		waitpid(child, NULL, 0);
 	}
-	printf("%.3f\n", (family_cpu_ns() - start) / (double)count);
+	printf("%.3f\n", (cost_family_cpu_ns() - start) / (double)count);
 }
 
 static void
@@ -92,7 +79,7 @@ cost_fork(void)
 static void
 cost_vfork(void)
 {
-	double start = family_cpu_ns();
+	double start = cost_family_cpu_ns();
 
 	for (long i = 0; i < count; i++) {
 		pid_t child = vfork();
@@ -101,7 +88,7 @@ cost_vfork(void)
 			_exit(0);
 		waitpid(child, NULL, 0);
 	}
-	printf("%.3f\n", (family_cpu_ns() - start) / (double)count);
+	printf("%.3f\n", (cost_family_cpu_ns() - start) / (double)count);
 }
 
 /* How long the caller stands still for a child, beside much memory. */
@@ -128,7 +115,7 @@ cost_start(void)
 static void
 cost_process_yield(void)
 {
-	double start = family_cpu_ns();
+	double start = cost_family_cpu_ns();
 	long turns = count / 2;
 
 	for (int i = 0; i < 2; i++) {
@@ -139,7 +126,7 @@ cost_process_yield(void)
 	}
 	while (wait(NULL) > 0)
 		;
-	printf("%.3f\n", (family_cpu_ns() - start) / (double)(turns * 2));
+	printf("%.3f\n", (cost_family_cpu_ns() - start) / (double)(turns * 2));
 }
 
 static pthread_barrier_t all_parked;
