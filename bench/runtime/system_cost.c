@@ -81,7 +81,7 @@ cost_vfork(void)
 {
 	double start = cost_family_cpu_ns();
 
-	for (long i = 0; i < count; i++) {
+	for (volatile long i = 0; i < count; i++) {
 		pid_t child = vfork();
 
 		if (child == 0)
