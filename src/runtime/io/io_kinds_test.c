@@ -439,6 +439,57 @@ t_watch(void *arg)
 	return 0;
 }
 
+/* A hook that stays is called also after somebody else has read. */
+static int watch_calls;
+
+static void
+watch_hook(struct io_fd *io, unsigned events)
+{
+	(void)io;
+	(void)events;
+	watch_calls++;
+}
+
+static int
+watch_reader(void *arg)
+{
+	struct io_fd *io = arg;
+	char byte;
+
+	return (int)io_recv(io, &byte, 1, after_ms(1000)) - 1;
+}
+
+static int
+t_watch_stays(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		struct scope scope;
+		struct pair p;
+
+		pairs[i](&p);
+		scope_init(&scope, instant_never());
+		assert_int_equal(
+		    task_start(&scope, "reader", watch_reader, &p.io), 0);
+		settle();
+		watch_calls = 0;
+		io_watch(&p.io, watch_hook);
+		settle();
+		put(p.peer, "x");
+		assert_int_equal(scope_wait(&scope), 0);
+		scope_fini(&scope);
+		settle();
+		watch_calls = 0;
+		put(p.peer, "y");
+		settle();
+		settle();
+		assert_true(watch_calls >= 1);
+		expect_recv(&p.io, 64, "y");
+		pair_close(&p);
+	}
+	return 0;
+}
+
 /* Watched and closed in one breath: the hook must not see it. */
 static int
 t_watch_close(void *arg)
@@ -687,6 +738,7 @@ static const struct io_case cases[] = {
     {"connect unix", t_connect_unix},
     {"accept", t_accept},
     {"watch", t_watch},
+    {"watch stays", t_watch_stays},
     {"watch and close", t_watch_close},
     {"pipe", t_pipe},
     {"sendv", t_sendv},

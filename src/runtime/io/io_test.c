@@ -280,6 +280,34 @@ t_close_wakes(void *arg)
 	return 0;
 }
 
+/* Closed and cancelled in one breath: what is in flight ends once. */
+static int
+t_close_and_cancel(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		struct caller reader, writer;
+		struct scope scope;
+		struct pair p;
+
+		pairs[i](&p);
+		scope_init(&scope, instant_never());
+		start(&scope, caller_recv, &reader, &p.io);
+		start(&scope, caller_flood, &writer, &p.io);
+		settle();
+		pair_close(&p);
+		scope_cancel(&scope, 0);
+		scope_fini(&scope);
+		assert_true(
+		    reader.result == -EBADF || reader.result == -ECANCELED);
+		assert_true(
+		    writer.result == -EBADF || writer.result == -ECANCELED);
+		memset(&reader, 0xff, sizeof(reader));
+		settle();
+	}
+	return 0;
+}
+
 /* Closed after a step of a send was completed, before its task ran again. */
 static int
 t_close_between_steps(void *arg)
@@ -459,6 +487,7 @@ static const struct io_case cases[] = {
     {"send deadline", t_send_deadline},
     {"busy", t_busy},
     {"close wakes", t_close_wakes},
+    {"close and cancel", t_close_and_cancel},
     {"close between steps", t_close_between_steps, true},
     {"datagrams", t_datagrams},
     {"wait", t_wait},

@@ -244,8 +244,10 @@ uring_cancel(struct worker *worker, struct io_op *op)
 	if (op->state == URING_AT_KERNEL) {
 		op->state = URING_CANCELLED;
 		uring_cancel_tag(uring_of(worker), (uintptr_t)op);
-		return;
 	}
+	/* Closed under the call, it was cancelled before. */
+	if (op->state == URING_CANCELLED)
+		return;
 	/* What an armed receive brings is for the next reader. */
 	op->result = -ECANCELED;
 	op->done = true;
@@ -306,7 +308,9 @@ uring_watch(struct worker *worker, struct io_fd *io)
 		list_push_back(&worker->watches, &io->watched);
 		return;
 	}
-	if ((io->flags & IO_FD_STREAM) == 0 || (io->state & URING_ENDED) != 0) {
+	/* Beside a reader a receive of ours would take its bytes. */
+	if ((io->flags & IO_FD_STREAM) == 0 || io->reader != NULL ||
+	    (io->state & URING_ENDED) != 0) {
 		uring_poll_arm(u, io);
 		return;
 	}

@@ -323,13 +323,28 @@ uring_listen(struct uring *u, struct io_fd *io, bool no_buffers)
 		uring_arm(u, io);
 }
 
+static void
+uring_recv_deliver(
+    struct uring *u, struct io_fd *io, struct io_op *reader, int why)
+{
+	if (!reader->done && reader->state != URING_AT_KERNEL) {
+		if (uring_unread_take(u, reader))
+			io_complete(reader, reader->result);
+		else if (reader->state == URING_AT_LENT &&
+		    (io->state & URING_ARMED) == 0)
+			uring_recv_again(u, reader, why);
+	}
+	/* A hook that stays is for what comes after that reader. */
+	if (io->on_ready != NULL && (io->state & URING_ARMED) == 0)
+		uring_poll_arm(u, io);
+}
+
 void
 uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 {
 	uint32_t generation = (uint32_t)(cqe->user_data >> 32);
 	int fd = (int)(uint32_t)cqe->user_data;
 	struct io_fd *io = io_table_find(fd, generation);
-	struct io_op *reader;
 
 	if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
 		u->buffers_out++;
@@ -342,15 +357,8 @@ uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 		return;
 	}
 	uring_recv_note(u, io, cqe);
-	reader = io->reader;
-	if (reader != NULL) {
-		if (reader->done || reader->state == URING_AT_KERNEL)
-			return;
-		if (uring_unread_take(u, reader))
-			io_complete(reader, reader->result);
-		else if (reader->state == URING_AT_LENT &&
-		    (io->state & URING_ARMED) == 0)
-			uring_recv_again(u, reader, cqe->res);
+	if (io->reader != NULL) {
+		uring_recv_deliver(u, io, io->reader, cqe->res);
 		return;
 	}
 	if (io->on_ready == NULL)
