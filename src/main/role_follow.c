@@ -186,6 +186,7 @@ struct role_build {
 	struct snapshot *snapshot;
 	struct appender why;
 	char why_memory[ROLE_WHY_BYTES];
+	int result;
 };
 
 static int
@@ -193,8 +194,9 @@ role_build_run(void *arg)
 {
 	struct role_build *build = arg;
 
-	return role_snapshot_build(
-	    &build->message, &build->snapshot, &build->why);
+	build->result =
+	    role_snapshot_build(&build->message, &build->snapshot, &build->why);
+	return 0;
 }
 
 /* The process ends: the rest is the kernel's. */
@@ -223,6 +225,10 @@ role_config(void)
 		    role_build_run, build, role_build_release, instant_never());
 		if (r == -ECANCELED)
 			return;
+		if (r == 0)
+			r = build->result;
+		else
+			build = NULL; /* it is given up */
 	}
 	if (r == 0) {
 		role_prepare(build->snapshot);

@@ -68,7 +68,7 @@ system_ask(struct system_lookup *lookup)
 }
 
 /* On a thread of the offload pool. Its own result is always 0, so that an
- * error of offload_run() tells that nobody waited for it. */
+ * error of offload_run() tells that the look-up is given up. */
 static int
 system_run(void *arg)
 {
@@ -93,12 +93,9 @@ resolve_system(struct bytes name, int family, struct net_address *addresses,
 	memcpy(lookup->name, name.at, name.length);
 	lookup->family = family;
 	r = offload_run(system_run, lookup, free, deadline);
-	/* Cut short, the look-up goes on and its block is freed by the pool;
-	 * with these two it was never begun. */
-	if (r < 0 && r != -EAGAIN && r != -ENOMEM)
+	if (r < 0)
 		return r;
-	if (r == 0)
-		r = lookup->result;
+	r = lookup->result;
 	if (r == 0) {
 		*ret_count = min_of(lookup->count, max);
 		memcpy(addresses, lookup->found,

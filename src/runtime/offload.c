@@ -30,6 +30,13 @@ static struct {
 } offload = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void
+offload_release(void (*release)(void *arg), void *arg)
+{
+	if (release != NULL)
+		release(arg);
+}
+
+static void
 offload_job_home(struct inbox_item *item)
 {
 	struct offload_job *job = container_of(item, struct offload_job, item);
@@ -40,8 +47,7 @@ offload_job_home(struct inbox_item *item)
 		task_wake(job->waiter);
 		return;
 	}
-	if (job->release != NULL)
-		job->release(job->arg);
+	offload_release(job->release, job->arg);
 	free(job);
 }
 
@@ -88,11 +94,11 @@ offload_run(int (*fn)(void *arg), void *arg, void (*release)(void *arg),
 	int result;
 
 	result = task_cancelled();
-	if (result < 0)
-		return result;
-	job = malloc(sizeof(*job));
-	if (job == NULL)
-		return -ENOMEM;
+	job = result == 0 ? malloc(sizeof(*job)) : NULL;
+	if (job == NULL) {
+		offload_release(release, arg);
+		return result < 0 ? result : -ENOMEM;
+	}
 	*job = (struct offload_job){.job.run = offload_job_run,
 	    .item.run = offload_job_home,
 	    .fn = fn,
@@ -103,6 +109,7 @@ offload_run(int (*fn)(void *arg), void *arg, void (*release)(void *arg),
 	result = offload_push(job);
 	if (result < 0) {
 		free(job);
+		offload_release(release, arg);
 		return result;
 	}
 	worker_here->offload_count++;

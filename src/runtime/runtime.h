@@ -93,11 +93,14 @@ worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg);
 
 /*
  * Run @fn(@arg) on a thread of the pool for blocking calls, and wait.
- * On cancellation the call returns at once with the cancel error, *and @arg
- * stays in use by the pool until @fn has ended*: @release(@arg) (may be NULL)
- * is then called on this worker's loop.
+ * Who is cancelled does not wait for @fn to end, *and @arg stays in use until
+ * it has*. So the rule: when it returns an error that is not fn's, @arg is given
+ * up: @release(@arg) (may be NULL) has been called, or will be on this worker's
+ * loop, exactly once, also when @fn never ran. It must not suspend. To tell
+ * whose error it is, let @fn return 0 and leave its own in @arg.
  *
- * Returns fn's result, the cancel error, -ETIMEDOUT, or -EAGAIN (queue full).
+ * Returns fn's result, the cancel error, -ETIMEDOUT, -EAGAIN (queue full),
+ * -ENOMEM.
  */
 SUSPENDS MUST_CHECK int offload_run(int (*fn)(void *arg), void *arg,
     void (*release)(void *arg), instant deadline);

@@ -158,10 +158,19 @@ offload_released(void *arg)
 }
 
 static int
+offload_cancelled(void *arg)
+{
+	(void)arg;
+	return offload_run(offload_slow, malloc(sizeof(int)), offload_released,
+	    instant_never());
+}
+
+static int
 root_offload(void *arg)
 {
 	int value = 41;
 	int *block = malloc(sizeof(int));
+	struct scope scope;
 
 	(void)arg;
 	assert_int_equal(
@@ -172,6 +181,19 @@ root_offload(void *arg)
 	assert_int_equal(released, 0);
 	assert_int_equal(task_sleep(duration_ms(60)), 0);
 	assert_int_equal(released, 1);
+	/* Never queued: it is given up all the same. */
+	scope_init(&scope, instant_never());
+	assert_int_equal(
+	    task_start(&scope, "cancelled", offload_cancelled, NULL), 0);
+	scope_fini(&scope);
+	assert_int_equal(released, 2);
+	return 0;
+}
+
+static int
+root_offload_left(void *arg)
+{
+	(void)arg;
 	/* Left behind at the end of the runtime: it is waited for. */
 	assert_int_equal(
 	    offload_run(offload_slow, malloc(sizeof(int)), offload_released,
@@ -186,6 +208,8 @@ test_offload(void **state)
 	released = 0;
 	assert_int_equal(runtime_run(&one_worker, root_offload, NULL), 0);
 	assert_int_equal(released, 2);
+	assert_int_equal(runtime_run(&one_worker, root_offload_left, NULL), 0);
+	assert_int_equal(released, 3);
 }
 
 static int

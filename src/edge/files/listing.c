@@ -150,37 +150,20 @@ listing_new(struct exchange *ex, int root, int dir_take, struct bytes path)
 	return listing;
 }
 
-/*
- * Have it read. On success and when the pool did not take it the listing
- * stays the caller's; otherwise the pool frees it when it is done with it.
- */
-SUSPENDS
-static int
-listing_offload(struct listing *listing, instant deadline, bool *ret_mine)
-{
-	int r = task_cancelled();
-
-	*ret_mine = true;
-	if (r < 0)
-		return r;
-	r = offload_run(listing_job, listing, listing_free, deadline);
-	*ret_mine = r == 0 || r == -EAGAIN || r == -ENOMEM;
-	return r < 0 ? r : listing->result;
-}
-
 int
 listing_answer(struct exchange *ex, int root, int dir_take, struct bytes path)
 {
 	struct listing *listing = listing_new(ex, root, dir_take, path);
-	bool mine;
 	int r;
 
 	if (listing == NULL)
 		return -ENOMEM;
-	r = listing_offload(listing, ex->deadline, &mine);
+	r = offload_run(listing_job, listing, listing_free, ex->deadline);
+	if (r < 0)
+		return r;
+	r = listing->result;
 	if (r == 0)
 		r = listing_page_send(ex, listing);
-	if (mine)
-		listing_free(listing);
+	listing_free(listing);
 	return r;
 }
