@@ -129,6 +129,13 @@ WEIR_API void weir_nosuspend_leave(void);
 WEIR_API bool weir_need_yield(void);
 
 /*
+ * Bytes of its stack that the calling task has ever used; 0 unless the
+ * environment had WEIR_STACK_REPORT when weir_run() began. With that it says at
+ * its end, to stderr, how deep the tasks that each place started went.
+ */
+WEIR_API size_t weir_stack_high(void);
+
+/*
  * An event is set once, from any thread, and awaited by the task that made it.
  * It must stay in place until the wait has returned 0.
  */

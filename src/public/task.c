@@ -158,6 +158,12 @@ weir_nosuspend_leave(void)
 	nosuspend_leave();
 }
 
+size_t
+weir_stack_high(void)
+{
+	return task_stack_high();
+}
+
 bool
 weir_need_yield(void)
 {

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -342,12 +343,73 @@ test_texts(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* ---- how deep stacks go ---- */
+
+static NOINLINE int
+goes_deep(unsigned bytes)
+{
+	char block[8000];
+
+	memset(block, (int)bytes, sizeof(block));
+	__asm__ volatile("" : : "r"(block) : "memory");
+	return 0;
+}
+
+static int
+deep(void *arg)
+{
+	size_t before = task_stack_high();
+
+	goes_deep(1);
+	return task_stack_high() >= 8000 && before < 8000 ? 0 : -ERANGE;
+}
+
+static int
+root_deep(void *arg)
+{
+	struct scope scope;
+
+	(void)arg;
+	scope_init(&scope, instant_never());
+	for (int i = 0; i < 3; i++)
+		(void)!task_start(&scope, "deep", deep, NULL);
+	(void)scope_wait(&scope);
+	return scope_fini(&scope);
+}
+
+static void
+stack_depths(void)
+{
+	setenv("WEIR_STACK_REPORT", "1", 1);
+	in_task(root_deep);
+}
+
+static void
+test_stack_report(void **state)
+{
+	static char text[16384];
+	unsigned high;
+	int status;
+	char *line;
+
+	run_alone(stack_depths, text, sizeof(text), &status);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	line = strstr(text, "weir: stack: ");
+	assert_non_null(line);
+	assert_int_equal(sscanf(line, "weir: stack: %u of", &high), 1);
+	assert_true(high >= 8000);
+	assert_non_null(strstr(line, ", 3 tasks deep spawned at "));
+	/* The deepest first. */
+	assert_true(strstr(line, " deep ") < strstr(line, " root "));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_stack_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "os/cpu.h"
 #include "runtime/io_backend.h"
 #include "runtime/lock_order.h"
+#include "runtime/stack_report.h"
 #include "runtime/stall.h"
 #include "runtime/process.h"
 #include "runtime/worker.h"
@@ -256,8 +257,10 @@ runtime_run(const struct runtime_options *options, task_fn root, void *arg)
 	error = runtime_configure(options);
 	if (error == 0) {
 		crash_install();
+		stack_report_start();
 		error = runtime_run_backend(options, root, arg);
 		crash_uninstall();
+		stack_report_end();
 	}
 	runtime_here.worker_count = 0;
 	atomic_flag_clear(&running);

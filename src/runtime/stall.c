@@ -31,6 +31,7 @@ struct stall_note {
 struct stall_seen {
 	uint64_t moves;
 	instant since;
+	int64_t cpu_ns; /* that its thread had used by then */
 	bool told;
 };
 
@@ -108,7 +109,8 @@ stall_handle(int signal, siginfo_t *info, void *context)
 /* ---- the monitor ---- */
 
 static void
-stall_append(struct appender *text, const struct worker *worker, duration held)
+stall_append(struct appender *text, const struct worker *worker, duration held,
+    duration cpu)
 {
 	const struct stall_note *note = &stall.note;
 	struct symbols symbols;
@@ -120,9 +122,10 @@ stall_append(struct appender *text, const struct worker *worker, duration held)
 	else
 		append_literal(text, "a hook of the loop");
 	append_format(text,
-	    " holds worker %u for %lld ms; let the others run with a yield, "
-	    "or give what blocks to a pool\n",
-	    worker->index, (long long)duration_to_ms(held));
+	    " holds worker %u for %lld ms, %lld of them on a CPU; let the "
+	    "others run with a yield, or give what blocks to a pool\n",
+	    worker->index, (long long)duration_to_ms(held),
+	    (long long)duration_to_ms(cpu));
 	if (!atomic_load(&stall.answered))
 		return;
 	symbols_init(&symbols);
@@ -131,7 +134,7 @@ stall_append(struct appender *text, const struct worker *worker, duration held)
 }
 
 static void
-stall_tell(struct worker *worker, duration held)
+stall_tell(struct worker *worker, duration held, duration cpu)
 {
 	char memory[STALL_TEXT_BYTES];
 	struct appender text = appender_over(memory, sizeof(memory) - 1);
@@ -147,9 +150,23 @@ stall_tell(struct worker *worker, duration held)
 		nanosleep(&pause, NULL);
 	/* Too late now: the note is about to be read. */
 	atomic_exchange(&stall.asked, false);
-	stall_append(&text, worker, held);
+	stall_append(&text, worker, held, cpu);
 	memory[text.length] = '\0';
 	runtime_here.stall_told(memory);
+}
+
+/* What the worker's thread has computed. A thread that had little of the time
+ * was blocked, or the machine had other things to do. */
+static int64_t
+stall_cpu_ns(const struct worker *worker)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(worker->thread, &clock) != 0 ||
+	    clock_gettime(clock, &used) != 0)
+		return 0;
+	return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
 static void
@@ -165,7 +182,9 @@ stall_look_at(unsigned index, instant now, bool *ret_quiet)
 	if (moves != seen->moves ||
 	    atomic_load_explicit(&worker->waits, memory_order_relaxed)) {
 		*ret_quiet &= moves == seen->moves;
-		*seen = (struct stall_seen){.moves = moves, .since = now};
+		*seen = (struct stall_seen){.moves = moves,
+		    .since = now,
+		    .cpu_ns = stall_cpu_ns(worker)};
 		return;
 	}
 	*ret_quiet = false;
@@ -177,7 +196,8 @@ stall_look_at(unsigned index, instant now, bool *ret_quiet)
 	    atomic_load_explicit(&worker->stall_count, memory_order_relaxed) +
 		1,
 	    memory_order_relaxed);
-	stall_tell(worker, held);
+	stall_tell(
+	    worker, held, duration_ns(stall_cpu_ns(worker) - seen->cpu_ns));
 }
 
 /* True when all workers have waited for a while. */

@@ -10,6 +10,8 @@
  * Cost       80 looks a second while something runs; none after a fifth of a
  *            second in which nothing did: the monitor sleeps until a worker
  *            leaves its poll, which costs that one a load
+ *            What it says of the CPU tells a task that computes from one that
+ *            blocks; on a machine that is overloaded both may be the machine's.
  * Limits     what begins in the very moment in which the monitor falls asleep
  *            may be missed until the next poll
  */

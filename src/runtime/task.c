@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "runtime/deadlock.h"
 #include "runtime/local.h"
+#include "runtime/stack_report.h"
 #include "runtime/switch.h"
 #include "runtime/worker.h"
 
@@ -141,6 +142,8 @@ task_take_slot(struct worker *worker)
 		return NULL;
 	task = task_of_slot(slot);
 	must(task->state == TASK_FREE);
+	if (unlikely(stack_report_on))
+		stack_report_paint(task);
 	sanitize_context_init(&task->context, slot + STACK_GUARD_BYTES,
 	    STACK_SLOT_BYTES - STACK_GUARD_BYTES);
 	task->context.sp = switch_prepare(task, task_main);
@@ -245,6 +248,14 @@ task_yield(void)
 		return error;
 	worker_yield(worker, self);
 	return task_stop_error(self, worker->now);
+}
+
+size_t
+task_stack_high(void)
+{
+	struct task *self = task_required(__func__);
+
+	return stack_report_on ? stack_report_high(self) : 0;
 }
 
 bool

@@ -110,6 +110,11 @@ SUSPENDS int task_yield(void);
 #define TASK_YIELD_NS 500000
 bool task_need_yield(void);
 
+/* Bytes of its stack that the calling task has ever used; 0 unless the
+ * environment had WEIR_STACK_REPORT at the start of the runtime, which then
+ * says at its end, to stderr, how deep the tasks of each place went. */
+size_t task_stack_high(void);
+
 /* Returns 0 when @when has come, or the cancel error of the scope. */
 SUSPENDS int task_sleep_until(instant when);
 SUSPENDS int task_sleep(duration how_long);

@@ -4,6 +4,7 @@
 
 #include "os/clock.h"
 #include "runtime/io_backend.h"
+#include "runtime/stack_report.h"
 #include "runtime/stall.h"
 #include "runtime/switch.h"
 
@@ -87,6 +88,8 @@ worker_bury(struct worker *worker)
 
 	worker->ended = NULL;
 	task->state = TASK_FREE;
+	if (unlikely(stack_report_on))
+		stack_report_task_ended(task);
 	atomic_store_explicit(&worker->task_count,
 	    atomic_load_explicit(&worker->task_count, memory_order_relaxed) - 1,
 	    memory_order_relaxed);
