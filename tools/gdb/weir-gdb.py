@@ -71,6 +71,8 @@ def backtrace(task):
         if not low <= fp < int(task.address):
             break
         fp, pc = word(fp), word(fp + 8)
+        if not pc:
+            break
 
 
 class Weir(gdb.Command):
