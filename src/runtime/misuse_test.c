@@ -198,6 +198,22 @@ pop(void)
 	in_task(root_pop);
 }
 
+#if defined(WEIR_SLOW_CHECKS) && defined(__x86_64__)
+static int
+root_rounding(void *arg)
+{
+	(void)arg;
+	__builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x6000);
+	return task_yield();
+}
+
+static void
+rounding(void)
+{
+	in_task(root_rounding);
+}
+#endif
+
 /* ---- fork ---- */
 
 /* Runs @fn in a child that the calling task forks; 0 when it ended well. */
@@ -316,6 +332,9 @@ static const struct {
     {"open", scope_open, {"ends with an open scope"}},
     {"unshield", unshield, {"task_unshield() without"}},
     {"pop", pop, {"task_defer_pop() without"}},
+#if defined(WEIR_SLOW_CHECKS) && defined(__x86_64__)
+    {"rounding", rounding, {"another floating-point mode", "task root"}},
+#endif
     {"fork", fork_returns, {"in a child of fork()"}},
 };
 

@@ -64,6 +64,26 @@ switch_frame_pc(const void *sp)
 	return ((const uintptr_t *)sp)[SWITCH_PC_AT];
 }
 
+/* Rounding, exceptions, denormals: what a task must leave as it found it. */
+static inline uint64_t
+switch_fp_control(void)
+{
+#if defined(__x86_64__)
+	uint32_t sse;
+	uint16_t x87;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(sse));
+	__asm__ volatile("fnstcw %0" : "=m"(x87));
+	/* Not the flags of what happened. */
+	return (uint64_t)x87 << 32 | (sse & 0xffc0);
+#else
+	uint64_t fpcr;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+	return fpcr;
+#endif
+}
+
 /*
  * switch_prepare - build a stack that runs @entry when it is first loaded
  *

@@ -145,6 +145,12 @@ worker_check_leave(struct worker *worker, struct task *self)
 		misuse_suspended(worker);
 	if (unlikely(!worker->stacks.guard_install))
 		stack_check(&worker->stacks, task_slot(self));
+#ifdef WEIR_SLOW_CHECKS
+	if (unlikely(switch_fp_control() != worker->fp_control))
+		misuse("a task waits or ends with another floating-point mode "
+		       "(rounding, exceptions) than it began with; all tasks "
+		       "of a worker share it: set it back before");
+#endif
 }
 
 void
@@ -251,6 +257,7 @@ worker_poll(struct worker *worker)
 void
 worker_run(struct worker *worker)
 {
+	worker->fp_control = switch_fp_control();
 	while (
 	    !atomic_load_explicit(&runtime_here.ended, memory_order_acquire)) {
 		worker_run_ready(worker);

@@ -105,6 +105,7 @@ struct worker {
 	uint32_t turn_rounds;
 	int ops_left; /* of the current task's slice */
 	unsigned nosuspend_depth;
+	uint64_t fp_control; /* of its thread, with slow_checks */
 	bool picks; /* the backend chooses among ready tasks */
 	instant now;
 	struct task *ended; /* its stack is still to be released */
