@@ -60,10 +60,10 @@ WEIR_API WEIR_MUST_CHECK int weir_worker_start_joinable(unsigned worker,
 /*
  * Run @fn(@arg) on a thread of the pool for calls that block. Suspends.
  * Returns fn's result; or -EAGAIN (queue full), -ENOMEM, -ETIMEDOUT or why the
- * task was stopped, and then @arg is given up: @release(@arg), which may be NULL
- * and must not suspend, has been called or will be on this worker, exactly once,
- * also when @fn never ran. To tell whose error it is, let @fn return 0 and leave
- * its own in @arg.
+ * task was stopped, and then @arg is given up: @release(@arg), which may be
+ * NULL and must not suspend, has been called or will be on this worker, exactly
+ * once, also when @fn never ran. To tell whose error it is, let @fn return 0
+ * and leave its own in @arg.
  */
 WEIR_API WEIR_MUST_CHECK int weir_offload(int (*fn)(void *arg), void *arg,
     void (*release)(void *arg), weir_time deadline);

@@ -94,10 +94,10 @@ worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg);
 /*
  * Run @fn(@arg) on a thread of the pool for blocking calls, and wait.
  * Who is cancelled does not wait for @fn to end, *and @arg stays in use until
- * it has*. So the rule: when it returns an error that is not fn's, @arg is given
- * up: @release(@arg) (may be NULL) has been called, or will be on this worker's
- * loop, exactly once, also when @fn never ran. It must not suspend. To tell
- * whose error it is, let @fn return 0 and leave its own in @arg.
+ * it has*. So the rule: when it returns an error that is not fn's, @arg is
+ * given up: @release(@arg) (may be NULL) has been called, or will be on this
+ * worker's loop, exactly once, also when @fn never ran. It must not suspend. To
+ * tell whose error it is, let @fn return 0 and leave its own in @arg.
  *
  * Returns fn's result, the cancel error, -ETIMEDOUT, -EAGAIN (queue full),
  * -ENOMEM.
