@@ -33,8 +33,9 @@ struct weir_datagram {
 	void *at; /* the payload, the caller's */
 	size_t length; /* in: room, or bytes to send; out: bytes received */
 	struct weir_address peer; /* sender, or receiver unless connected */
-	/* To which of our addresses it came, with option local_address; from
-	 * which to send, all zero as the kernel chooses. */
+	/* To which address it came, ours, a group's or the broadcast one, with
+	 * option local_address. To send: from which of ours, all zero as the
+	 * kernel chooses. */
 	struct weir_address local;
 	unsigned interface; /* its index; 0: not known, any */
 	/* The payload is several datagrams of so many bytes, the last may be

@@ -241,8 +241,8 @@ fake_read(struct fake_query *query, const uint8_t *message, size_t length)
 	    dns_read_record(&reader, &record) == 1 && record.type == DNS_OPT;
 	lower = query->question.name;
 	dns_name_fold(&lower);
-	/* A name of 20 letters has one chance in a million for that. */
-	if (lower.length > 20 &&
+	/* A name of 35 letters has one chance in 34 billion for that. */
+	if (lower.length > 40 &&
 	    dns_name_equal_case(&lower, &query->question.name))
 		query->fake->no_case = true;
 }

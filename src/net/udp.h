@@ -34,8 +34,9 @@ struct udp_datagram {
 	size_t length; /* in: room to receive, bytes to send; out: received */
 	struct net_address peer; /* sender, receiver; length 0: connected */
 	/*
-	 * Received: to which of our addresses (port 0), with option
-	 * local_address. To send: from which; length 0 as the kernel chooses.
+	 * Received: to which address (port 0), ours, a group's or the
+	 * broadcast one, with option local_address. To send: from which of
+	 * ours; length 0 as the kernel chooses.
 	 */
 	struct net_address local;
 	unsigned interface; /* index; 0: not known, as the kernel chooses */
