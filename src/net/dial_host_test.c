@@ -384,6 +384,18 @@ on_runtime(void **state)
 	assert_int_equal(runtime_run(&options, (task_fn)*state, NULL), 0);
 }
 
+/* Where the kernel has it: the winner moves from one place to another. */
+static void
+on_uring(void **state)
+{
+	static const struct runtime_options options = {
+	    .worker_count = 1, .backend = "io_uring"};
+	int r = runtime_run(&options, (task_fn)*state, NULL);
+
+	if (r != 0)
+		print_message("no io_uring (%s)\n", error_text(r));
+}
+
 static int
 files_make(void **state)
 {
@@ -408,6 +420,7 @@ main(void)
 #define TEST(fn) {#fn, on_runtime, NULL, NULL, (void *)(fn)}
 	    cmocka_unit_test(addresses),
 	    TEST(race),
+	    {"race on io_uring", on_uring, NULL, NULL, (void *)race},
 	    TEST(families),
 	    TEST(stopped),
 	    TEST(serving),
