@@ -15,7 +15,6 @@
 
 #define WORKERS 3
 
-static const struct runtime_options one_worker = {.worker_count = 1};
 static const struct runtime_options some_workers = {.worker_count = WORKERS};
 
 static instant
@@ -52,7 +51,15 @@ on_recv(struct chan *chan, int *item)
 static void
 run(task_fn root, void *arg)
 {
-	assert_int_equal(runtime_run(&one_worker, root, arg), 0);
+	static const char *const backends[] = {
+	    "epoll", "uring", "poll", "select"};
+
+	for (size_t i = 0; i < array_count(backends); i++) {
+		struct runtime_options options = {
+		    .worker_count = 1, .backend = backends[i]};
+
+		assert_int_equal(runtime_run(&options, root, arg), 0);
+	}
 }
 
 /* Ready, not ready, closed; and over many searches each ready case comes. */
