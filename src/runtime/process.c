@@ -357,6 +357,8 @@ process_start(const struct process_options *options,
 	int r;
 
 	must(worker_here != NULL);
+	if (runtime_here.forked)
+		return -EOWNERDEAD;
 	process_left_reap();
 	if (ret_step != NULL)
 		*ret_step = "prepare the start";
