@@ -83,7 +83,8 @@ struct weir_process;
  *
  * @ret_step  may be NULL; on error, text that stays: what could not be done
  *
- * Returns 0; -ENOMEM, -EINVAL; or -errno of the step: -ENOENT, -EACCES, ...
+ * Returns 0; -ENOMEM, -EINVAL; -EOWNERDEAD in a child of fork(); or -errno of
+ * the step: -ENOENT, -EACCES, ...
  */
 WEIR_API WEIR_MUST_CHECK int
 weir_process_start(const struct weir_process_options *options,

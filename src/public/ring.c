@@ -14,6 +14,7 @@ struct ring_side {
 	struct io_fd socket;
 	bool puts;
 	bool waits; /* a task does */
+	uint8_t streak; /* messages since it let others run */
 };
 _Static_assert(sizeof(struct ring_side) <= sizeof(struct weir_ring), "");
 
@@ -84,6 +85,16 @@ weir_ring_message_max(const struct weir_ring *ring)
 	return ring_message_max(&((const struct ring_side *)ring)->ring);
 }
 
+/* A busy ring never waits: its task must let the others run by itself. Returns
+ * 0 or why the task was stopped. */
+static int
+ring_side_turn(struct ring_side *side)
+{
+	if (side->waits)
+		return -EBUSY;
+	return ++side->streak == 0 ? task_yield() : task_cancelled();
+}
+
 /* Not as an operation of the task: a cancel would lose the wake-up. */
 static int
 ring_side_wake(struct ring_side *side)
@@ -114,10 +125,10 @@ weir_ring_put(
 {
 	struct ring_side *side = inner_side(ring);
 	int wait = 0;
-	int r;
+	int r = ring_side_turn(side);
 
-	if (side->waits)
-		return -EBUSY;
+	if (r < 0)
+		return r;
 	r = ring_put(&side->ring, data, length);
 	while (r == -EAGAIN && wait == 0) {
 		ring_sleep_begin(&side->ring, true);
@@ -139,10 +150,10 @@ weir_ring_get(
 {
 	struct ring_side *side = inner_side(ring);
 	int wait = 0;
-	ssize_t r;
+	ssize_t r = ring_side_turn(side);
 
-	if (side->waits)
-		return -EBUSY;
+	if (r < 0)
+		return r;
 	r = ring_get(&side->ring, into, capacity);
 	while (r == -EAGAIN && wait == 0) {
 		ring_sleep_begin(&side->ring, false);

@@ -72,8 +72,8 @@ struct process;
  *
  * @ret_step  may be NULL; on error, static text: what could not be done
  *
- * Returns    0, -ENOMEM, -EINVAL, or -errno of the step: -ENOENT and -EACCES
- *            of the program, ...
+ * Returns    0, -ENOMEM, -EINVAL, -EOWNERDEAD (in a child of fork()), or
+ *            -errno of the step: -ENOENT and -EACCES of the program, ...
  */
 MUST_CHECK
 int process_start(const struct process_options *options,
