@@ -20,13 +20,13 @@ $(BUILD)/build.ninja: $(wildcard /var/lib/dpkg/status) | setup-build
 run: setup-build+run all
 	@$(PY) tools/demo --weir $(BUILD)/weir
 
-test: setup-build+check+test $(BUILD)/build.ninja
+test: setup-build+check+test$(if $(CI),+cross) $(BUILD)/build.ninja
 	@$(PY) tools/run-tests --build $(BUILD)
 
 check: setup-build+check $(BUILD)/build.ninja
 	@$(PY) tools/run-tests --build $(BUILD) --quick
 
-check-all: setup-build+check+test $(BUILD)/build.ninja
+check-all: setup-build+check+test+cross $(BUILD)/build.ninja
 	@$(PY) tools/run-tests --build $(BUILD) --all
 
 bench: setup-build+test+bench all
