@@ -40,8 +40,8 @@ WEIR_API void weir_deadlock_set_hook(
     void (*hook)(enum weir_deadlock_kind kind, const char *text));
 
 /*
- * Watch the order in which locks are taken, or not; what it costs is 2 ns for
- * a lock that is taken, and as much for each that the task holds already. Locks
+ * Watch the order in which locks are taken, or not; it costs 2 to 8 ns for a
+ * lock that is taken, and a look for each that the task holds already. Locks
  * are told apart by name and kind, or by where they were set up; up to 256.
  * WEIR_LOCK_ORDER=1 in the environment does the same.
  */

@@ -36,15 +36,13 @@ static struct {
 static void
 graph_enter(void)
 {
-	if (runtime_here.worker_count > 1)
-		sync_busy_enter(&graph.busy);
+	sync_busy_enter(&graph.busy);
 }
 
 static void
 graph_leave(void)
 {
-	if (runtime_here.worker_count > 1)
-		sync_busy_leave(&graph.busy);
+	sync_busy_leave(&graph.busy);
 }
 
 /* The next holder of what @step waits for; false: none is left. */

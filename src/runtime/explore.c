@@ -188,7 +188,7 @@ explore_store(volatile void *at, size_t bytes, uint64_t value, bool sequential)
 
 	explore_step();
 	thread = explore_here();
-	if (sequential && !explore.c->weak) {
+	if (explore.c->strong || (sequential && !explore.c->weak)) {
 		explore_drain();
 		explore_write(&entry);
 		return;

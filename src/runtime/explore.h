@@ -27,6 +27,7 @@ struct explore_case {
 	unsigned thread_count;
 	unsigned preemptions; /* of a thread that could go on */
 	bool weak; /* every store may stay in the buffer */
+	bool strong; /* none does */
 };
 
 /* The number of runs. explore_failure is NULL, or says what went wrong in the

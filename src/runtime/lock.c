@@ -8,25 +8,6 @@
 #include "runtime/lock_order.h"
 #include "runtime/sync_core.h"
 
-/* The list of what a task holds belongs to the task: who is given a lock by
- * another enters it when it runs. */
-void
-lock_hold_enter(struct lock_hold *hold)
-{
-	hold->next = hold->task->holds;
-	hold->task->holds = hold;
-}
-
-void
-lock_hold_leave(struct lock_hold *hold)
-{
-	struct lock_hold **at = &hold->task->holds;
-
-	while (*at != hold)
-		at = &(*at)->next;
-	*at = hold->next;
-}
-
 static void
 lock_hold_set(struct lock_hold *hold, struct sync *sync, struct task *task,
     const char *file, int line)

@@ -4,8 +4,9 @@
  * Layer      runtime
  * Threads    tasks of any worker
  * Memory     in the caller's, nothing behind it; a waiter is on its stack
- * Cost       lock and unlock of a free mutex about 5 ns on one worker, 15 ns
- *            on several; to hand it to a task of another worker, one item of
+ * Cost       lock and unlock of a free mutex 11 ns, of a rwlock 15 ns (a mutex
+ *            of pthreads: 7 ns); handed from task to task of a worker, with
+ *            the switches, 70 ns; to a task of another worker, one item of
  *            its inbox
  * Invariant  first come, first served: who unlocks gives the lock to the task
  *            that waits longest. A task ends only when it holds none.

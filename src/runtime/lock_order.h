@@ -4,8 +4,8 @@
  * Layer      runtime, inside only
  * Threads    any worker
  * Memory     60 KB of tables of the process, touched as they fill
- * Cost       off: one load for a lock that is taken; on: 2 ns and one look at
- *            a bit for each lock that the task holds already; a pair that is
+ * Cost       off: one load for a lock that is taken; on: 2 to 8 ns and a look
+ *            at a bit for each lock that the task holds already; a pair that is
  *            seen for the first time, some microseconds
  * Limits     LOCK_CLASSES_MAX classes and LOCK_PAIRS_MAX pairs with their
  *            places; what comes later is not watched

@@ -26,14 +26,14 @@ sync_spin(_Atomic uint32_t *busy)
 }
 
 int
-sync_check(const struct sync *sync, bool is_kind, const char *call)
+sync_check_fully(const struct sync *sync, bool is_kind, const char *call)
 {
 	const struct worker *worker = worker_here;
 
-	if (unlikely(!is_kind))
+	if (!is_kind)
 		return sync_misuse(
 		    sync, -EINVAL, call, "it was never initialised");
-	if (unlikely(worker == NULL || worker->current == NULL))
+	if (worker == NULL || worker->current == NULL)
 		return sync_misuse(sync, -EPERM, call, "called outside a task");
 	return task_stop_error(worker->current, worker->now);
 }
@@ -91,10 +91,8 @@ sync_arrive(struct inbox_item *item)
 }
 
 void
-sync_wake(struct sync_wakes *wakes)
+sync_wake_all(struct sync_waiter *waiter)
 {
-	struct sync_waiter *waiter = wakes->first;
-
 	while (waiter != NULL) {
 		struct sync_waiter *next = waiter->next;
 

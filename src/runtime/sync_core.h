@@ -29,8 +29,6 @@ enum sync_kind {
 	SYNC_OWNED_LAST = SYNC_ONCE,
 	SYNC_CONDITION,
 	SYNC_BARRIER,
-	SYNC_TASKS_LAST = SYNC_BARRIER,
-	/* Threads that are no workers may wake those who wait. */
 	SYNC_SEMAPHORE,
 	SYNC_WAIT_GROUP,
 };
@@ -74,31 +72,29 @@ sync_busy_leave(_Atomic uint32_t *busy)
 	step_store(busy, 0, memory_order_release);
 }
 
-static inline bool
-sync_alone(const struct sync *sync)
-{
-	return runtime_here.worker_count == 1 && sync->kind <= SYNC_TASKS_LAST;
-}
-
 /* The fields of @sync and its queue are looked at between these. */
 static inline void
 sync_enter(struct sync *sync)
 {
-	if (!sync_alone(sync))
-		sync_busy_enter(&sync->busy);
+	sync_busy_enter(&sync->busy);
 }
 
 static inline void
 sync_leave(struct sync *sync)
 {
-	if (!sync_alone(sync))
-		sync_busy_leave(&sync->busy);
+	sync_busy_leave(&sync->busy);
 }
 
 /* Take @waiter from the queue of its @sync into @wakes; inside. */
 void sync_grant(struct sync_waiter *waiter, struct sync_wakes *wakes);
 /* Outside: @wakes may go on, and what they waited for may be gone. */
-void sync_wake(struct sync_wakes *wakes);
+void sync_wake_all(struct sync_waiter *first);
+static inline void
+sync_wake(const struct sync_wakes *wakes)
+{
+	if (unlikely(wakes->first != NULL))
+		sync_wake_all(wakes->first);
+}
 
 /* Grants of what is free, to the head of the queue and on; inside. */
 typedef void (*sync_serve_fn)(struct sync *sync, struct sync_wakes *wakes);
@@ -120,9 +116,24 @@ SUSPENDS MUST_CHECK int sync_wait_queued(struct sync_waiter *waiter,
 /* As sync_wait(), until granted. */
 SUSPENDS void sync_wait_surely(struct sync_waiter *waiter, const char *reason);
 
-/* The calling task now has @hold, which it was given. */
-void lock_hold_enter(struct lock_hold *hold);
-void lock_hold_leave(struct lock_hold *hold);
+/* The calling task now has @hold, or has it no more. The list of what a task
+ * holds belongs to the task: who is given a lock enters it when it runs. */
+static inline void
+lock_hold_enter(struct lock_hold *hold)
+{
+	hold->next = hold->task->holds;
+	hold->task->holds = hold;
+}
+
+static inline void
+lock_hold_leave(struct lock_hold *hold)
+{
+	struct lock_hold **at = &hold->task->holds;
+
+	while (unlikely(*at != hold))
+		at = &(*at)->next;
+	*at = hold->next;
+}
 
 /* The mutex of a condition; the caller holds it, and is not stopped while it
  * waits for it again. @file and @line: of the wait for the condition. */
@@ -135,9 +146,23 @@ struct lock_hold *lock_holder(struct sync *sync, unsigned *index);
 
 const char *sync_kind_name(int kind);
 
-/* 0 when @sync is a @kind and the caller a task that was not stopped; else the
+/* 0 when @sync @is_kind and the caller a task that was not stopped; else the
  * error of the call. */
-int sync_check(const struct sync *sync, bool is_kind, const char *call);
+int sync_check_fully(const struct sync *sync, bool is_kind, const char *call);
+static inline int
+sync_check(const struct sync *sync, bool is_kind, const char *call)
+{
+	const struct worker *worker = worker_here;
+	const struct task *self;
+
+	if (unlikely(!is_kind || worker == NULL || worker->current == NULL))
+		return sync_check_fully(sync, is_kind, call);
+	self = worker->current;
+	if (likely((self->scope->cancelled | self->cancelled) == 0 &&
+		instant_before(worker->now, self->scope->deadline)))
+		return 0;
+	return task_stop_error(self, worker->now);
+}
 
 /* A mistake of the caller of @call: reports it, returns @error. */
 COLD int sync_misuse(
