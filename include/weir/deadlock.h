@@ -50,8 +50,8 @@ WEIR_API void weir_deadlock_watch_order(bool on);
 /*
  * Between these a thread that is no worker may give semaphores and end wait
  * groups, so that tasks that wait for each other are not deadlocked. Pairs
- * nest; from any thread. Events need none: one who waits for an event is not
- * taken for deadlocked.
+ * nest; from any thread. Events and shared channels need none: who waits for
+ * one is not taken for deadlocked.
  */
 WEIR_API void weir_outside_begin(void);
 WEIR_API void weir_outside_end(void);
