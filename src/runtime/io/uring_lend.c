@@ -346,16 +346,17 @@ uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 	int fd = (int)(uint32_t)cqe->user_data;
 	struct io_fd *io = io_table_find(fd, generation);
 
-	if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
+	if ((cqe->flags & IORING_CQE_F_BUFFER) != 0) {
 		u->buffers_out++;
-	if (cqe->res == -ENOBUFS || u->buffers_out > u->buffer_count / 2)
-		uring_buffers_grow(u);
-	if (io == NULL) {
-		if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
+		/* Closed meanwhile, or the end: nobody will read it. */
+		if (io == NULL || cqe->res <= 0)
 			uring_buffer_release(
 			    u, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-		return;
 	}
+	if (cqe->res == -ENOBUFS || u->buffers_out > u->buffer_count / 2)
+		uring_buffers_grow(u);
+	if (io == NULL)
+		return;
 	uring_recv_note(u, io, cqe);
 	if (io->reader != NULL) {
 		uring_recv_deliver(u, io, io->reader, cqe->res);
