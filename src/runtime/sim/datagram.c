@@ -12,11 +12,8 @@
 #define DATAGRAM_BYTES_MAX 65507
 #define DATAGRAM_UNIX_MAX  (208 << 10)
 #define DATAGRAM_HEADERS   28
-/* Of a receiver's queue, as the kernel's default. */
-#define DATAGRAM_QUEUE (208 << 10)
 /* One that is overtaken comes so many times the latency later, at most. */
 #define REORDER_FACTOR 4
-#define GROUPS_MAX     20
 
 struct datagram {
 	struct list node; /* of a queue */
@@ -28,19 +25,6 @@ struct datagram {
 	char bytes[];
 };
 
-/* An address of either family, the IPv4 one at the start. */
-struct sim_group {
-	struct in6_addr addresses[GROUPS_MAX];
-	unsigned count;
-};
-
-void
-sim_groups_free(struct sim_socket *s)
-{
-	free(s->groups);
-	s->groups = NULL;
-}
-
 void
 sim_datagrams_free(struct sim_socket *s)
 {
@@ -49,119 +33,6 @@ sim_datagrams_free(struct sim_socket *s)
 	while ((node = list_pop_front(&s->datagrams)) != NULL)
 		free(container_of(node, struct datagram, node));
 	s->datagram_bytes = 0;
-}
-
-/* ---- receivers ---- */
-
-static struct in6_addr
-datagram_host(const struct sim_name *name)
-{
-	struct in6_addr host = {0};
-
-	if (name->address.any.sa_family == AF_INET6)
-		return (
-		    (const struct sockaddr_in6 *)(const void *)&name->address)
-		    ->sin6_addr;
-	memcpy(&host,
-	    &((const struct sockaddr_in *)(const void *)&name->address)
-		 ->sin_addr,
-	    4);
-	return host;
-}
-
-static bool
-datagram_multicast(const struct sim_name *name)
-{
-	struct in6_addr host = datagram_host(name);
-
-	return name->address.any.sa_family == AF_INET
-	    ? host.s6_addr[0] >> 4 == 14
-	    : name->address.any.sa_family == AF_INET6 &&
-		IN6_IS_ADDR_MULTICAST(&host);
-}
-
-static bool
-datagram_broadcast(const struct sim_name *name)
-{
-	return name->address.any.sa_family == AF_INET &&
-	    datagram_host(name).s6_addr32[0] == htonl(INADDR_BROADCAST);
-}
-
-static bool
-datagram_member(const struct sim_socket *s, const struct in6_addr *group)
-{
-	for (unsigned i = 0; s->groups != NULL && i < s->groups->count; i++) {
-		if (IN6_ARE_ADDR_EQUAL(&s->groups->addresses[i], group))
-			return true;
-	}
-	return false;
-}
-
-int
-sim_datagram_group(
-    struct sim_socket *s, const void *value, socklen_t length, bool join)
-{
-	struct in6_addr group = {0};
-	size_t size = s->family == AF_INET ? 4 : sizeof(group);
-
-	/* Both structs begin with the group. */
-	if (length < size)
-		return -EINVAL;
-	memcpy(&group, value, size);
-	if (s->groups == NULL)
-		s->groups = calloc(1, sizeof(*s->groups));
-	if (s->groups == NULL)
-		return -ENOMEM;
-	if (join && datagram_member(s, &group))
-		return -EADDRINUSE;
-	if (join && s->groups->count == GROUPS_MAX)
-		return -ENOBUFS;
-	if (join) {
-		s->groups->addresses[s->groups->count++] = group;
-		return 0;
-	}
-	for (unsigned i = 0; i < s->groups->count; i++) {
-		if (!IN6_ARE_ADDR_EQUAL(&s->groups->addresses[i], &group))
-			continue;
-		s->groups->addresses[i] =
-		    s->groups->addresses[--s->groups->count];
-		return 0;
-	}
-	return -EADDRNOTAVAIL;
-}
-
-/* How well @s fits; 0: not at all. */
-static unsigned
-datagram_fit(const struct sim_socket *s, const struct sim_name *from,
-    const struct sim_name *to)
-{
-	if (s->type != SOCK_DGRAM || s->user_closed || !sim_socket_named(s, to))
-		return 0;
-	if (s->peer_name.length != 0)
-		return sim_name_same(&s->peer_name, from) ? 3 : 0;
-	return sim_name_any(&s->name.address.any) ? 1 : 2;
-}
-
-static struct sim_socket *
-datagram_receiver(const struct sim_name *from, const struct sim_name *to)
-{
-	struct sim_socket *found = NULL;
-	unsigned best = 0;
-	uint64_t same = 0;
-
-	list_each (node, sim_sockets()) {
-		struct sim_socket *s =
-		    container_of(node, struct sim_socket, all);
-		unsigned fit = datagram_fit(s, from, to);
-
-		if (fit == 0 || fit < best)
-			continue;
-		same = fit > best ? 1 : same + 1;
-		best = fit;
-		if (same == 1 || sim_random(same) == 0)
-			found = s;
-	}
-	return found;
 }
 
 static bool
@@ -182,9 +53,12 @@ datagram_queue(struct sim_socket *s, struct datagram *take)
 
 /* ---- on the way ---- */
 
-static struct datagram *
-datagram_new(const struct sim_socket *s, const struct sim_name *to,
-    const struct iovec *iov, size_t count, size_t skip, size_t length);
+/* Still under way at the end. */
+static void
+datagram_drop(struct sim_event *event)
+{
+	free(container_of(event, struct datagram, arrival));
+}
 
 static struct datagram *
 datagram_copy(const struct datagram *d)
@@ -201,16 +75,16 @@ datagram_copy(const struct datagram *d)
 static void
 datagram_spread(const struct datagram *d)
 {
-	struct in6_addr group = datagram_host(&d->to);
-	bool broadcast = datagram_broadcast(&d->to);
+	struct in6_addr group = sim_datagram_host(&d->to);
+	bool broadcast = sim_datagram_broadcast(&d->to);
 
 	list_each (node, sim_sockets()) {
 		struct sim_socket *s =
 		    container_of(node, struct sim_socket, all);
 
-		if (datagram_fit(s, &d->from, &d->to) == 0 ||
+		if (sim_datagram_fit(s, &d->from, &d->to) == 0 ||
 		    !datagram_room(s) ||
-		    (!broadcast && !datagram_member(s, &group)))
+		    (!broadcast && !sim_datagram_member(s, &group)))
 			continue;
 		datagram_queue(s, datagram_copy(d));
 	}
@@ -237,12 +111,12 @@ datagram_arrives(struct sim_event *event)
 	struct datagram *d = container_of(event, struct datagram, arrival);
 	struct sim_socket *s;
 
-	if (datagram_multicast(&d->to) || datagram_broadcast(&d->to)) {
+	if (sim_datagram_multicast(&d->to) || sim_datagram_broadcast(&d->to)) {
 		datagram_spread(d);
 		free(d);
 		return;
 	}
-	s = datagram_receiver(&d->from, &d->to);
+	s = sim_datagram_receiver(&d->from, &d->to);
 	if (s != NULL && datagram_room(s)) {
 		datagram_queue(s, d);
 		return;
@@ -308,7 +182,8 @@ datagram_new(const struct sim_socket *s, const struct sim_name *to,
 
 	if (d == NULL)
 		return NULL;
-	*d = (struct datagram){.arrival.run = datagram_arrives,
+	*d = (struct datagram){
+	    .arrival = {.run = datagram_arrives, .drop = datagram_drop},
 	    .to = *to,
 	    .sender = s->id,
 	    .length = length};
@@ -335,7 +210,7 @@ datagram_target(const struct sim_socket *s, const struct msghdr *message,
 	}
 	if (ret_to->length == 0)
 		return s->family == AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
-	return datagram_broadcast(ret_to) && !s->broadcast ? -EACCES : 0;
+	return sim_datagram_broadcast(ret_to) && !s->broadcast ? -EACCES : 0;
 }
 
 /* Of a message that is to be cut into several (UDP_SEGMENT); 0: it is not. */
@@ -360,7 +235,7 @@ static ssize_t
 datagram_send_unix(struct sim_socket *s, const struct sim_name *to,
     const struct msghdr *message, size_t length)
 {
-	struct sim_socket *receiver = datagram_receiver(&s->name, to);
+	struct sim_socket *receiver = sim_datagram_receiver(&s->name, to);
 	struct datagram *d;
 
 	if (receiver == NULL)
@@ -500,7 +375,8 @@ sim_datagram_connect(
 		return -EINVAL;
 	sim_name_set(&to, address, length);
 	sim_name_target(&to);
-	if (s->family == AF_UNIX && datagram_receiver(&s->name, &to) == NULL)
+	if (s->family == AF_UNIX &&
+	    sim_datagram_receiver(&s->name, &to) == NULL)
 		return -ECONNREFUSED;
 	r = sim_socket_name_auto(s, &to);
 	if (r < 0)
@@ -519,7 +395,7 @@ sim_datagram_events(const struct sim_socket *s)
 		events |= IO_IN;
 	if (s->family == AF_UNIX && s->peer_name.length != 0) {
 		const struct sim_socket *to =
-		    datagram_receiver(&s->name, &s->peer_name);
+		    sim_datagram_receiver(&s->name, &s->peer_name);
 
 		return to == NULL || datagram_room(to) ? events | IO_OUT
 						       : events;

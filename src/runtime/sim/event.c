@@ -118,8 +118,13 @@ sim_event_due(instant now)
 void
 sim_events_free(void)
 {
-	while (events.count > 0)
-		events.heap[--events.count]->place = 0;
+	while (events.count > 0) {
+		struct sim_event *event = events.heap[--events.count];
+
+		event->place = 0;
+		if (event->drop != NULL)
+			event->drop(event);
+	}
 	free(events.heap);
 	events.heap = NULL;
 	events.capacity = 0;

@@ -8,14 +8,20 @@
  *   trace.c     what happened, and its hash
  *   link.c      how long packets take, which are lost
  *   socket.c    sockets by descriptor: made, named, closed
+ *   name.c      their addresses
  *   stream.c    connections: how they are made and end
- *   flow.c      their bytes
+ *   flow.c      their bytes on the way
+ *   stream_io.c sends and receives
  *   datagram.c  messages
+ *   receiver.c  who gets them
  *   network.c   the calls of os/socket_call.h
- *   ops.c       operations of tasks, and who is told
+ *   call.c      operations of tasks, each a call
+ *   ops.c       operations that wait, and who is told
  *   kernel.c    descriptors of the kernel, behind an inner epoll
  */
 #pragma once
+
+#include <netinet/in.h>
 
 #include "base/list.h"
 #include "base/random.h"
@@ -29,6 +35,8 @@ struct sim_event {
 	uint64_t sequence;
 	size_t place; /* 1 + its index in the heap; 0: not scheduled */
 	void (*run)(struct sim_event *event); /* on the loop */
+	/* Of one that never came, at the end; may be NULL. */
+	void (*drop)(struct sim_event *event);
 };
 
 /* Moves it when it is scheduled. Out of memory ends the process: a simulation
@@ -123,6 +131,9 @@ struct sim_flow {
 	bool discards; /* nobody reads: what comes is answered by a reset */
 };
 
+/* Bytes of a receiver's queue, as the kernel's default. */
+#define SIM_DATAGRAM_QUEUE (208 << 10)
+
 struct sim_socket {
 	int fd; /* the placeholder; -1: not accepted yet, or closed */
 	uint64_t inode; /* of the placeholder */
@@ -198,6 +209,7 @@ void sim_name_set(
     struct sim_name *name, const struct sockaddr *address, socklen_t length);
 /* The program has closed its descriptor, or closes it next. */
 void sim_socket_close(struct sim_socket *socket);
+void sim_names_reset(void);
 bool sim_name_any(const struct sockaddr *address);
 uint16_t sim_port(const struct sockaddr *address);
 socklen_t sim_address_length(const struct sockaddr *address, socklen_t length);
@@ -221,6 +233,11 @@ int sim_dirty_run(void);
 
 void sim_flow_init(struct sim_flow *flow);
 void sim_flow_free(struct sim_flow *flow);
+/* Room for @more, then bytes behind all others; bytes at @offset. */
+void sim_flow_grow(struct sim_flow *flow, size_t more);
+void sim_flow_put(struct sim_flow *flow, const char *from, size_t length);
+void sim_flow_get(
+    const struct sim_flow *flow, size_t offset, char *into, size_t length);
 /* What the link and the window of @to let go. */
 void sim_flow_transmit(struct sim_socket *to);
 void sim_flow_reset(struct sim_socket *to);
@@ -261,7 +278,27 @@ unsigned sim_datagram_events(const struct sim_socket *socket);
 void sim_datagrams_free(struct sim_socket *socket);
 void sim_groups_free(struct sim_socket *socket);
 
+/* ---- receiver.c ---- */
+
+bool sim_datagram_multicast(const struct sim_name *name);
+bool sim_datagram_broadcast(const struct sim_name *name);
+/* Of a group. */
+bool sim_datagram_member(
+    const struct sim_socket *socket, const struct in6_addr *group);
+/* IPv4 at the start. */
+struct in6_addr sim_datagram_host(const struct sim_name *name);
+/* How well @socket fits; 0: not at all. */
+unsigned sim_datagram_fit(const struct sim_socket *socket,
+    const struct sim_name *from, const struct sim_name *to);
+struct sim_socket *
+sim_datagram_receiver(const struct sim_name *from, const struct sim_name *to);
+
 /* ---- network.c ---- */
+
+ssize_t
+sim_socket_send(struct sim_socket *socket, const struct msghdr *message);
+ssize_t
+sim_socket_recv(struct sim_socket *socket, struct msghdr *message, int flags);
 
 extern const struct socket_network sim_network;
 /* The call of @op on a simulated socket; -EAGAIN and -EINPROGRESS: pending. */
