@@ -346,6 +346,45 @@ r_datagrams(void *arg)
 	return 0;
 }
 
+/* Members of the group hear it, once each; others do not. */
+static int
+r_group(void *arg)
+{
+	struct sockaddr_in any = host("0.0.0.0", 5353);
+	struct sockaddr_in group = host("239.1.2.3", 5353);
+	struct group_req request = {0};
+	struct io_fd io[3];
+	int number, on = 1, fd;
+
+	(void)arg;
+	memcpy(&request.gr_group, &group, sizeof(group));
+	for (int i = 0; i < 3; i++) {
+		fd = socket_open(AF_INET, SOCK_DGRAM, 0);
+		assert_int_equal(socket_option_set(fd, SOL_SOCKET, SO_REUSEADDR,
+				     &on, sizeof(on)),
+		    0);
+		assert_int_equal(
+		    socket_bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+		if (i > 0)
+			assert_int_equal(
+			    socket_option_set(fd, IPPROTO_IP, MCAST_JOIN_GROUP,
+				&request, sizeof(request)),
+			    0);
+		assert_int_equal(io_attach(&io[i], fd), 0);
+	}
+	datagram_send(&io[0], &group, 7);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+		    io_recv(&io[i], &number, sizeof(number), after_ms(5)),
+		    i > 0 ? (int)sizeof(number) : -ETIMEDOUT);
+		assert_int_equal(
+		    io_recv(&io[i], &number, sizeof(number), after_ms(5)),
+		    -ETIMEDOUT);
+		io_close(&io[i]);
+	}
+	return 0;
+}
+
 /* ---- sockets of the program's own ---- */
 
 static int
@@ -428,10 +467,10 @@ r_offload(void *arg)
 static int
 worker_of_order(void *arg)
 {
-	int *order = arg;
+	unsigned *order = arg;
 
 	for (int i = 0; i < 5; i++) {
-		*order = *order * 31 + i;
+		*order = *order * 31 + (unsigned)i;
 		if (task_yield() < 0)
 			break;
 	}
@@ -445,7 +484,7 @@ r_seeded(void *arg)
 	    .jitter = duration_ms(3),
 	    .loss_ppm = 50000};
 	struct scope scope;
-	int order = 0;
+	unsigned order = 0;
 
 	(void)arg;
 	scope_init(&scope, instant_never());
@@ -494,6 +533,7 @@ CASE(partition)
 CASE(refusals)
 CASE(datagrams)
 CASE(adopted)
+CASE(group)
 CASE(offload)
 
 int
@@ -508,6 +548,7 @@ main(void)
 	    cmocka_unit_test(t_refusals),
 	    cmocka_unit_test(t_datagrams),
 	    cmocka_unit_test(t_adopted),
+	    cmocka_unit_test(t_group),
 	    cmocka_unit_test(t_leak),
 	    cmocka_unit_test(t_offload),
 	    cmocka_unit_test(t_seed),
