@@ -229,9 +229,10 @@ arguments_read(int argc, char **argv)
 		} else if (args.chosen_count < array_count(cases))
 			choose(argv[i]);
 	}
-	for (size_t i = 0; args.chosen[0] == NULL && i < array_count(cases);
-	     i++)
-		args.chosen[args.chosen_count++] = cases[i];
+	if (args.chosen_count == 0) {
+		memcpy(args.chosen, cases, sizeof(cases));
+		args.chosen_count = array_count(cases);
+	}
 	if (fresh)
 		args.seed = (uint64_t)time(NULL) * 1000;
 }
