@@ -10,11 +10,9 @@
 #include <weir/weir.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define MEMBERS 16
 #define NAME    16
@@ -144,13 +142,10 @@ hear(struct client *client, const char *who)
 }
 
 static void
-come(struct client *client, const struct sockaddr_in *address)
+come(struct client *client, uint16_t port)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	if (weir_io_attach(&client->io, fd) < 0 ||
-	    weir_connect(&client->io, (const struct sockaddr *)address,
-		sizeof(*address), weir_after(WEIR_SECOND)) < 0)
+	if (weir_dial(&client->io, "127.0.0.1", port, NULL,
+		weir_after(WEIR_SECOND), NULL) < 0)
 		exit(1);
 	weir_reader_init(&client->reader, &client->io, client->buffer,
 	    sizeof(client->buffer));
@@ -159,26 +154,22 @@ come(struct client *client, const struct sockaddr_in *address)
 static int
 root(void *arg)
 {
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
 	static struct client ann, bob;
+	struct weir_address address;
 	struct weir_io listener;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	(void)arg;
-	if (bind(fd, (struct sockaddr *)&address, length) < 0 ||
-	    listen(fd, 64) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
-	    weir_io_attach(&listener, fd) < 0 ||
+	if (weir_address_parse("127.0.0.1:0", &address) < 0 ||
+	    weir_listen(&listener, &address, NULL) < 0 ||
+	    weir_local_address(&listener, &address) < 0 ||
 	    weir_task_start(NULL, "server", serve, &listener) < 0)
 		return -1;
-	come(&ann, &address);
+	come(&ann, weir_address_port(&address));
 	say(&ann, "PRIVMSG #weir :too early");
 	hear(&ann, "ann");
 	say(&ann, "NICK ann");
 	hear(&ann, "ann");
-	come(&bob, &address);
+	come(&bob, weir_address_port(&address));
 	say(&bob, "NICK bob");
 	hear(&bob, "bob");
 	hear(&ann, "ann");

@@ -9,11 +9,9 @@
  */
 #include <weir/weir.h>
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define PAGES 10
 
@@ -112,21 +110,17 @@ static int
 root(void *arg)
 {
 	const struct weir_http_options four = {.connections_max = 4};
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
+	struct weir_address address;
 	struct weir_io listener;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	(void)arg;
-	if (bind(fd, (struct sockaddr *)&address, length) < 0 ||
-	    listen(fd, 64) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
-	    weir_io_attach(&listener, fd) < 0 ||
+	if (weir_address_parse("127.0.0.1:0", &address) < 0 ||
+	    weir_listen(&listener, &address, NULL) < 0 ||
+	    weir_local_address(&listener, &address) < 0 ||
 	    weir_task_start(NULL, "site", site, &listener) < 0 ||
 	    weir_http_open(&client, &four) < 0)
 		return -1;
-	port = ntohs(address.sin_port);
+	port = weir_address_port(&address);
 	weir_scope_init(&crawl, WEIR_NEVER);
 	crawl_links("href=\"/1\"");
 	if (weir_scope_wait(&crawl) < 0)

@@ -9,11 +9,9 @@
  */
 #include <weir/weir.h>
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define FILES 4
 
@@ -30,24 +28,23 @@ soon(void)
 }
 
 static int
-listener_open(struct weir_io *io, unsigned short *ret_port)
+listener_open(struct weir_io *io, uint16_t *ret_port)
 {
-	struct sockaddr_in a = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct weir_address address;
+	int error = weir_address_parse("127.0.0.1:0", &address);
 
-	if (bind(fd, (struct sockaddr *)&a, length) < 0 || listen(fd, 8) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&a, &length) < 0)
-		return -1;
-	*ret_port = ntohs(a.sin_port);
-	return weir_io_attach(io, fd);
+	if (error == 0)
+		error = weir_listen(io, &address, NULL);
+	if (error == 0)
+		error = weir_local_address(io, &address);
+	*ret_port = weir_address_port(&address);
+	return error;
 }
 
 /* ---- the server ---- */
 
 struct session {
-	struct weir_io control;
+	struct weir_io *control;
 	struct weir_io passive; /* where the other connection is awaited */
 	struct weir_reader reader;
 	char buffer[512];
@@ -56,9 +53,9 @@ struct session {
 static void
 reply(struct session *s, const char *line)
 {
-	if (weir_frame_send(&s->control, &lines, line, strlen(line), soon()) <
+	if (weir_frame_send(s->control, &lines, line, strlen(line), soon()) <
 	    0)
-		weir_io_close(&s->control); /* The next read ends it. */
+		weir_io_close(s->control); /* The next read ends it. */
 }
 
 static int
@@ -74,7 +71,7 @@ file_find(const char *name)
 static void
 enter_passive(struct session *s)
 {
-	unsigned short port;
+	uint16_t port;
 	char line[64];
 
 	weir_io_close(&s->passive);
@@ -145,17 +142,18 @@ transfer(struct session *s, const char *command, const char *name)
 	reply(s, "226 Transfer complete");
 }
 
+/* A conversation; weir_serve() closes its connection. */
 static int
-session(void *arg)
+session(struct weir_io *io, const struct weir_address *from, void *arg)
 {
-	static struct session s;
+	struct session s = {.control = io};
 	struct weir_frame line;
 	char command[8], name[32];
 
-	if (weir_io_attach(&s.control, (int)(intptr_t)arg) < 0)
-		return -1;
+	(void)from;
+	(void)arg;
 	weir_io_clear(&s.passive);
-	weir_reader_init(&s.reader, &s.control, s.buffer, sizeof(s.buffer));
+	weir_reader_init(&s.reader, io, s.buffer, sizeof(s.buffer));
 	reply(&s, "220 weir");
 	while (weir_reader_frame(&s.reader, &lines, &line, WEIR_NEVER) > 0) {
 		char text[256];
@@ -179,16 +177,15 @@ session(void *arg)
 	}
 	reply(&s, "221 Goodbye");
 	weir_io_close(&s.passive);
-	weir_io_close(&s.control);
 	return 0;
 }
 
 static int
 server(void *listener)
 {
-	int fd = weir_accept(listener, NULL, NULL, WEIR_NEVER);
+	struct weir_serve_options options = {.conversation = session};
 
-	return fd < 0 ? fd : session((void *)(intptr_t)fd);
+	return weir_serve(listener, NULL, &options, WEIR_NEVER);
 }
 
 /* ---- the client ---- */
@@ -202,13 +199,7 @@ struct client {
 static void
 dial(struct weir_io *io, unsigned port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	    .sin_port = htons((uint16_t)port)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	if (weir_io_attach(io, fd) < 0 ||
-	    weir_connect(io, (struct sockaddr *)&a, sizeof(a), soon()) < 0)
+	if (weir_dial(io, "127.0.0.1", (uint16_t)port, NULL, soon(), NULL) < 0)
 		exit(1);
 }
 
@@ -273,7 +264,7 @@ root(void *arg)
 {
 	static struct client c;
 	struct weir_io listener;
-	unsigned short port;
+	uint16_t port;
 
 	(void)arg;
 	if (listener_open(&listener, &port) < 0 ||
