@@ -49,27 +49,12 @@ asleep_has_timer(struct worker *worker)
 static void
 asleep_add_task(struct report *report, const struct task *task)
 {
-	const struct sync_waiter *waiter = task->waits;
-
 	report_add(report, "  ");
 	report_task(report, task);
-	report_add(report, "\n    waits for ");
-	if (waiter != NULL) {
-		report_sync(report, waiter->sync);
-		report_add(report, " at ");
-		report_site(report, waiter->file, waiter->line);
-	} else {
-		report_add(report, "%.64s", task->reason);
-	}
 	report_add(report, "\n");
-	for (const struct lock_hold *hold = task->holds; hold != NULL;
-	     hold = hold->next) {
-		report_add(report, "    holds ");
-		report_sync(report, hold->sync);
-		report_add(report, ", taken at ");
-		report_site(report, hold->file, hold->line);
-		report_add(report, "\n");
-	}
+	if (task->waits == NULL)
+		report_add(report, "    waits for %.64s\n", task->reason);
+	report_locks(report, task);
 }
 
 static COLD void

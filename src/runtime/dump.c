@@ -11,12 +11,13 @@
 #include "base/bytes.h"
 #include "os/clock.h"
 #include "runtime/backtrace.h"
+#include "runtime/report.h"
 #include "runtime/switch.h"
 #include "runtime/worker.h"
 
 #define DUMP_CHUNK_BYTES 32768
-/* A task: a line, and one of 200 bytes at most for each of its calls. */
-#define DUMP_TASK_BYTES (512 + 200 * BACKTRACE_DEPTH_MAX)
+/* A task: a line, its locks, and 200 bytes at most for each of its calls. */
+#define DUMP_TASK_BYTES (512 + DEADLOCK_TEXT_BYTES + 200 * BACKTRACE_DEPTH_MAX)
 
 struct dump {
 	struct inbox_item item;
@@ -26,6 +27,7 @@ struct dump {
 	int error;
 	char memory[DUMP_CHUNK_BYTES];
 	struct appender text;
+	struct report locks;
 };
 
 static void
@@ -97,6 +99,9 @@ dump_task(struct dump *dump, const struct worker *worker, struct task *task)
 						: task->cancelled);
 	append_format(text, " stack: %zu bytes\n",
 	    (size_t)((char *)task - (char *)task->context.sp));
+	report_init(&dump->locks, DEADLOCK_ASLEEP);
+	report_locks(&dump->locks, task);
+	append_bytes(text, appender_bytes(&dump->locks.text));
 	backtrace_task(&trace, task);
 	backtrace_append(text, &trace, &dump->symbols);
 }

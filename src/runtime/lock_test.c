@@ -618,6 +618,51 @@ root_outside(void *arg)
 	return 0;
 }
 
+static int
+wait_for_mutex(void *arg)
+{
+	struct mutex *m = arg;
+	int error = mutex_lock(m, instant_never());
+
+	return error < 0 ? error : mutex_unlock(m);
+}
+
+static int
+root_dump(void *arg)
+{
+	static char text[32768];
+	struct scope scope;
+	struct mutex m;
+	ssize_t length;
+	int fds[2];
+
+	(void)arg;
+	mutex_init(&m, "shown");
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(mutex_lock(&m, instant_never()), 0);
+	scope_init(&scope, instant_never());
+	assert_int_equal(task_start(&scope, "waits", wait_for_mutex, &m), 0);
+	assert_int_equal(task_yield(), 0);
+	assert_int_equal(runtime_dump(fds[1]), 0);
+	length = read(fds[0], text, sizeof(text) - 1);
+	assert_true(length > 0);
+	text[length] = '\0';
+	assert_non_null(strstr(text, "waits for mutex 'shown' at src/"));
+	assert_non_null(strstr(text, "holds mutex 'shown', taken at src/"));
+	mutex_unlock(&m);
+	scope_wait(&scope);
+	close(fds[0]);
+	close(fds[1]);
+	return scope_fini(&scope);
+}
+
+static void
+test_dump(void **state)
+{
+	(void)state;
+	assert_int_equal(runtime_run(&one_worker, root_dump, NULL), 0);
+}
+
 static void
 test_not_asleep(void **state)
 {
@@ -643,6 +688,7 @@ main(void)
 	    cmocka_unit_test_setup(test_order, setup),
 	    cmocka_unit_test_setup(test_asleep, setup),
 	    cmocka_unit_test_setup(test_not_asleep, setup),
+	    cmocka_unit_test_setup(test_dump, setup),
 	    cmocka_unit_test_setup(test_ends_with_lock, setup),
 	};
 

@@ -116,6 +116,28 @@ report_task(struct report *report, const struct task *task)
 	report_add(report, ")");
 }
 
+void
+report_locks(struct report *report, const struct task *task)
+{
+	const struct sync_waiter *waiter = task->waits;
+
+	if (waiter != NULL) {
+		report_add(report, "    waits for ");
+		report_sync(report, waiter->sync);
+		report_add(report, " at ");
+		report_site(report, waiter->file, waiter->line);
+		report_add(report, "\n");
+	}
+	for (const struct lock_hold *hold = task->holds; hold != NULL;
+	     hold = hold->next) {
+		report_add(report, "    holds ");
+		report_sync(report, hold->sync);
+		report_add(report, ", taken at ");
+		report_site(report, hold->file, hold->line);
+		report_add(report, "\n");
+	}
+}
+
 static void
 report_write(const char *text, size_t length)
 {

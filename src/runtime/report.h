@@ -26,6 +26,9 @@ void report_sync(struct report *report, const struct sync *sync);
 void report_task(struct report *report, const struct task *task);
 /* " at x.c:12" */
 void report_site(struct report *report, const char *file, int line);
+/* A line for the lock that @task waits for, one for each that it holds. On its
+ * worker, or when all sleep. */
+void report_locks(struct report *report, const struct task *task);
 /* No more fits. */
 static inline bool
 report_full(const struct report *report)
