@@ -43,6 +43,7 @@ int
 weir_future_wait(struct weir_future *future, int *ret_result, void **ret_value,
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return future_wait(
 	    inner_future(future), ret_result, ret_value, inner_time(deadline));
 }
@@ -51,6 +52,7 @@ int
 weir_future_wait_all(
     struct weir_future *const *futures, unsigned count, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return future_wait_all(
 	    (struct future *const *)futures, count, inner_time(deadline));
 }
@@ -59,6 +61,7 @@ int
 weir_future_wait_any(
     struct weir_future *const *futures, unsigned count, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return future_wait_any(
 	    (struct future *const *)futures, count, inner_time(deadline));
 }

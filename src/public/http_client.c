@@ -486,6 +486,7 @@ weir_http_fetch(struct weir_http_client *client,
 	char *next = malloc(URL_BYTES_MAX);
 	int r = -ENOMEM;
 
+	(void)task_required(__func__);
 	if (next != NULL && !http_is_token(fetch.method)) {
 		append_text(&fetch.error, "the method is not a token");
 		r = -EINVAL;

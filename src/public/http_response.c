@@ -250,6 +250,7 @@ weir_http_read(struct weir_http_response *response, void *into, size_t length,
 {
 	ssize_t got;
 
+	(void)task_required(__func__);
 	if (response->ended || length == 0)
 		return 0;
 	if (response->head.framing == HTTP_BODY_CHUNKED)
@@ -269,6 +270,7 @@ weir_http_read_all(struct weir_http_response *response, size_t max,
 	char *grown;
 	ssize_t got;
 
+	(void)task_required(__func__);
 	do {
 		if (length == room) {
 			/* One more than may come, to see that it is more. */

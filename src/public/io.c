@@ -12,12 +12,14 @@ _Static_assert(
 int
 weir_io_attach(struct weir_io *io, int fd)
 {
+	(void)worker_required(__func__);
 	return io_attach(inner_io(io), fd);
 }
 
 int
 weir_io_attach_stream(struct weir_io *io, int fd)
 {
+	(void)worker_required(__func__);
 	return io_attach_stream(inner_io(io), fd);
 }
 
@@ -49,6 +51,7 @@ void
 weir_io_watch(
     struct weir_io *io, void (*hook)(struct weir_io *io, unsigned events))
 {
+	(void)worker_required(__func__);
 	/* A struct weir_io is a struct io_fd and room for more. */
 	io_watch(
 	    inner_io(io), (void (*)(struct io_fd *, unsigned))(void *)hook);

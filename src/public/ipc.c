@@ -30,6 +30,7 @@ weir_pipe(struct weir_io *read_end, struct weir_io *write_end)
 {
 	int ends[2], r;
 
+	(void)worker_required(__func__);
 	r = pipe_open(ends);
 	if (r < 0)
 		return r;
@@ -63,6 +64,7 @@ weir_fifo_open_read(struct weir_io *io, const char *path, weir_time deadline)
 	int fd = fifo_open(path, false);
 	int r;
 
+	(void)task_required(__func__);
 	if (fd < 0)
 		return fd;
 	r = ipc_attach(io, fd);
@@ -96,6 +98,7 @@ weir_fifo_open_write(struct weir_io *io, const char *path, weir_time deadline)
 	int64_t pause_ms = 1;
 	int fd, r;
 
+	(void)task_required(__func__);
 	while ((fd = fifo_open(path, true)) == -ENXIO) {
 		r = ipc_pause(duration_ms(pause_ms), inner_time(deadline));
 		if (r < 0)
@@ -122,6 +125,7 @@ weir_mq_open(
 	};
 	int fd = mqueue_open(name, &inner);
 
+	(void)worker_required(__func__);
 	return fd < 0 ? fd : ipc_attach(io, fd);
 }
 
@@ -135,8 +139,10 @@ int
 weir_mq_send(struct weir_io *io, const void *data, size_t length,
     unsigned priority, weir_time deadline)
 {
-	int r = task_cancelled();
+	int r;
 
+	(void)task_required(__func__);
+	r = task_cancelled();
 	while (r >= 0) {
 		r = mqueue_send(inner_io(io)->fd, data, length, priority);
 		if (r != -EAGAIN)
@@ -150,8 +156,10 @@ ssize_t
 weir_mq_receive(struct weir_io *io, void *into, size_t capacity,
     unsigned *ret_priority, weir_time deadline)
 {
-	ssize_t r = task_cancelled();
+	ssize_t r;
 
+	(void)task_required(__func__);
+	r = task_cancelled();
 	while (r >= 0) {
 		r = mqueue_receive(
 		    inner_io(io)->fd, into, capacity, ret_priority);
@@ -169,14 +177,17 @@ weir_event_semaphore_open(struct weir_io *io, unsigned value)
 {
 	int fd = event_semaphore_open(value);
 
+	(void)worker_required(__func__);
 	return fd < 0 ? fd : ipc_attach(io, fd);
 }
 
 int
 weir_event_semaphore_wait(struct weir_io *io, weir_time deadline)
 {
-	int r = task_cancelled();
+	int r;
 
+	(void)task_required(__func__);
+	r = task_cancelled();
 	while (r >= 0) {
 		r = event_semaphore_try(inner_io(io)->fd);
 		if (r != -EAGAIN)
@@ -217,8 +228,10 @@ weir_named_semaphore_wait(
     struct weir_named_semaphore *semaphore, weir_time deadline)
 {
 	int64_t pause_us = SEMAPHORE_PAUSE_US;
-	int r = task_cancelled();
+	int r;
 
+	(void)task_required(__func__);
+	r = task_cancelled();
 	while (r == 0) {
 		r = named_semaphore_try(semaphore);
 		if (r != -EAGAIN)

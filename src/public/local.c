@@ -4,16 +4,19 @@
 #include <weir/local.h>
 
 #include "runtime/local.h"
+#include "runtime/worker.h"
 
 int
 weir_defer(void (*fn)(void *arg), void *arg)
 {
+	(void)task_required(__func__);
 	return task_defer(fn, arg);
 }
 
 void
 weir_defer_pop(bool call)
 {
+	(void)task_required(__func__);
 	task_defer_pop(call);
 }
 
@@ -37,11 +40,13 @@ weir_local_get(struct weir_key key)
 int
 weir_local_set(struct weir_key key, void *value)
 {
+	(void)task_required(__func__);
 	return task_local_set((struct task_key){key.index}, value);
 }
 
 void *
 weir_alloc(size_t bytes)
 {
+	(void)task_required(__func__);
 	return task_alloc(bytes);
 }

@@ -94,6 +94,7 @@ weir_dial(struct weir_io *io, const char *host, uint16_t port,
 	struct dial_host_error error = {.os_error = 0};
 	int r;
 
+	(void)task_required(__func__);
 	if (options != NULL) {
 		inner.resolution_delay =
 		    duration_ns(options->resolution_delay_ns);
@@ -118,6 +119,7 @@ weir_dial_address(struct weir_io *io, const struct weir_address *address,
 	struct dial_options from = {.from = NULL};
 	int os_error = 0, r;
 
+	(void)task_required(__func__);
 	if (options != NULL && options->from != NULL) {
 		from.from = &inner_address_const(options->from)->any;
 		from.from_length = inner_address_const(options->from)->length;
@@ -133,6 +135,7 @@ weir_listen(struct weir_io *io, const struct weir_address *address,
 {
 	struct serve_listen_options inner = {.backlog = 0};
 
+	(void)worker_required(__func__);
 	if (options != NULL)
 		inner =
 		    (struct serve_listen_options){.backlog = options->backlog,
@@ -146,6 +149,7 @@ int
 weir_serve(struct weir_io *listener, struct weir_scope *scope,
     const struct weir_serve_options *options, weir_time deadline)
 {
+	(void)task_required(__func__);
 	/* Public structs begin with the inner ones. */
 	struct serve_options inner = {
 	    .connections_max = options->connections_max,

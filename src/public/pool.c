@@ -10,10 +10,12 @@ int
 weir_pool_new(
     const struct weir_pool_options *options, struct weir_pool **ret_pool)
 {
-	struct pool_options inner = {.name = options->name,
-	    .thread_count = options->thread_count,
-	    .queue_max = options->queue_max};
+	struct pool_options inner = {0};
 
+	if (options != NULL)
+		inner = (struct pool_options){.name = options->name,
+		    .thread_count = options->thread_count,
+		    .queue_max = options->queue_max};
 	return pool_new(&inner, (struct pool **)ret_pool);
 }
 
@@ -43,5 +45,6 @@ weir_pool_map(
 	    .under_way_max = map->under_way_max,
 	    .ordered = map->ordered};
 
+	(void)task_required(__func__);
 	return pool_map((struct pool *)pool, &inner, inner_time(deadline));
 }

@@ -39,6 +39,7 @@ int
 weir_process_start(const struct weir_process_options *options,
     struct weir_process **ret_process, const char **ret_step)
 {
+	(void)worker_required(__func__);
 	return process_start((const struct process_options *)options,
 	    (struct process **)ret_process, ret_step);
 }
@@ -83,8 +84,12 @@ int
 weir_process_wait(struct weir_process *process, struct weir_exit *ret_exit,
     weir_time deadline)
 {
+	struct process_exit exit;
+
+	(void)task_required(__func__);
 	return process_wait(inner_process(process),
-	    (struct process_exit *)ret_exit, inner_time(deadline));
+	    ret_exit != NULL ? (struct process_exit *)ret_exit : &exit,
+	    inner_time(deadline));
 }
 
 int
@@ -103,8 +108,11 @@ int
 weir_process_stop(
     struct weir_process *process, int64_t grace_ns, struct weir_exit *ret_exit)
 {
+	struct process_exit exit;
+
+	(void)task_required(__func__);
 	return process_stop(inner_process(process), duration_ns(grace_ns),
-	    (struct process_exit *)ret_exit);
+	    ret_exit != NULL ? (struct process_exit *)ret_exit : &exit);
 }
 
 char *
@@ -125,6 +133,7 @@ weir_process_run(const struct weir_process_options *options, const void *input,
     size_t input_length, size_t output_max, weir_time deadline,
     struct weir_process_result *ret_result, const char **ret_step)
 {
+	(void)task_required(__func__);
 	return process_run((const struct process_options *)options,
 	    bytes_of(input, input_length), output_max, inner_time(deadline),
 	    (struct process_result *)ret_result, ret_step);
@@ -139,5 +148,6 @@ weir_process_result_free(struct weir_process_result *result)
 int
 weir_process_adopt_orphans(void)
 {
+	(void)worker_required(__func__);
 	return process_adopt_orphans();
 }

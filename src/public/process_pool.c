@@ -68,11 +68,15 @@ int
 weir_process_pool_new(const struct weir_process_pool_options *options,
     struct weir_process_pool **ret_pool)
 {
-	unsigned count = options->process_count != 0 ? options->process_count
-						     : cpu_count_usable();
+	static const struct weir_process_pool_options usual;
 	struct weir_process_pool *pool;
+	unsigned count;
 
 	pool_child_check();
+	if (options == NULL)
+		options = &usual;
+	count = options->process_count != 0 ? options->process_count
+					    : cpu_count_usable();
 	if (count > POOL_PROCESSES_MAX || options->bytes_max > SIZE_MAX / 4)
 		return -EINVAL;
 	pool = calloc(1, sizeof(*pool) + count * sizeof(pool->slots[0]));
@@ -215,6 +219,7 @@ pool_slot_take(struct weir_process_pool *pool, struct pool_slot **ret_slot,
 void
 weir_process_pool_close(struct weir_process_pool *pool)
 {
+	(void)task_required(__func__);
 	must(pool->under_way == 0 && list_empty(&pool->waiters));
 	for (unsigned i = 0; i < pool->process_count; i++)
 		pool_slot_kill(&pool->slots[i]);
@@ -319,6 +324,7 @@ weir_process_pool_run(struct weir_process_pool *pool, unsigned job,
 	struct pool_slot *slot = NULL;
 	int r;
 
+	(void)task_required(__func__);
 	*ret_result = (struct weir_job_result){0};
 	r = in_length > pool->bytes_max
 	    ? -EMSGSIZE
@@ -425,6 +431,7 @@ weir_process_pool_map(struct weir_process_pool *pool,
 	struct scope scope;
 	int r = 0, end;
 
+	(void)task_required(__func__);
 	list_init(&mapping.waiters);
 	scope_init(&scope, inner_time(deadline));
 	for (size_t i = 0; i < pool->process_count && i < map->count && r == 0;

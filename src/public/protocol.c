@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "os/socket.h"
+#include "public/inner.h"
 #include "public/transport.h"
 
 #define BLOCK_BYTES       7168
@@ -494,6 +495,7 @@ weir_protocol_serve(struct weir_io *listener,
 	int error = 0;
 	int fd;
 
+	(void)task_required(__func__);
 	group_init(&group);
 	while (error == 0) {
 		if (connections_max > 0 && group.count >= connections_max) {
@@ -519,6 +521,7 @@ weir_protocol_run(int fd, const struct weir_protocol *protocol, void *user)
 	struct transport_group group;
 	int error;
 
+	(void)task_required(__func__);
 	group_init(&group);
 	error = transport_new(&group, fd, protocol, user);
 	if (error == 0) {

@@ -16,10 +16,14 @@ _Static_assert(offsetof(struct weir_service, weight) ==
 int
 weir_resolve_configure(const struct weir_resolve_options *options)
 {
-	return resolve_configure(
-	    &(struct resolve_options){.resolv_conf = options->resolv_conf,
-		.hosts = options->hosts,
-		.system = options->system});
+	struct resolve_options inner = {0};
+
+	if (options != NULL)
+		inner = (struct resolve_options){
+		    .resolv_conf = options->resolv_conf,
+		    .hosts = options->hosts,
+		    .system = options->system};
+	return resolve_configure(&inner);
 }
 
 int
@@ -27,6 +31,7 @@ weir_resolve(const char *name, uint16_t port, struct weir_address *addresses,
     unsigned max, unsigned *ret_count, weir_time deadline,
     struct weir_resolve_error *ret_error)
 {
+	(void)task_required(__func__);
 	if (max == 0)
 		return -EINVAL;
 	return inner_net_error(
@@ -41,6 +46,7 @@ weir_resolve_services(const char *name, struct weir_service *services,
     unsigned max, unsigned *ret_count, weir_time deadline,
     struct weir_resolve_error *ret_error)
 {
+	(void)task_required(__func__);
 	if (max == 0)
 		return -EINVAL;
 	return inner_net_error(

@@ -63,12 +63,14 @@ ring_side_open(struct weir_ring *ring, int memory, int socket, bool puts)
 int
 weir_ring_open_put(struct weir_ring *ring, int memory, int put)
 {
+	(void)worker_required(__func__);
 	return ring_side_open(ring, memory, put, true);
 }
 
 int
 weir_ring_open_get(struct weir_ring *ring, int memory, int get)
 {
+	(void)worker_required(__func__);
 	return ring_side_open(ring, memory, get, false);
 }
 
@@ -127,6 +129,7 @@ weir_ring_put(
 	int wait = 0;
 	int r = ring_side_turn(side);
 
+	(void)task_required(__func__);
 	if (r < 0)
 		return r;
 	r = ring_put(&side->ring, data, length);
@@ -152,6 +155,7 @@ weir_ring_get(
 	int wait = 0;
 	ssize_t r = ring_side_turn(side);
 
+	(void)task_required(__func__);
 	if (r < 0)
 		return r;
 	r = ring_get(&side->ring, into, capacity);

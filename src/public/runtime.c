@@ -8,14 +8,20 @@
 int
 weir_run(const struct weir_options *options, weir_task_fn root, void *arg)
 {
-	struct runtime_options inner = {.worker_count = options->worker_count,
+	static const struct weir_options usual;
+	struct runtime_options inner;
+	struct sim_options sim;
+
+	if (root == NULL)
+		misuse("weir_run() without a function to run");
+	if (options == NULL)
+		options = &usual;
+	inner = (struct runtime_options){.worker_count = options->worker_count,
 	    .backend = options->backend,
 	    .task_count_max = options->task_count_max,
 	    .pin = options->pin,
 	    .stall_ns = options->stall_ns,
 	    .stall_told = options->stall_told};
-	struct sim_options sim;
-
 	if (options->sim != NULL) {
 		inner_sim(options->sim, &sim);
 		inner.sim = &sim;
@@ -35,9 +41,18 @@ weir_worker_self(void)
 	return worker_self();
 }
 
+static void
+worker_index_required(unsigned worker, const char *function)
+{
+	if (worker >= runtime_worker_count())
+		misuse("%s() for worker %u of %u", function, worker,
+		    runtime_worker_count());
+}
+
 int
 weir_worker_start(unsigned worker, const char *name, weir_task_fn fn, void *arg)
 {
+	worker_index_required(worker, __func__);
 	return worker_start_on(worker, name, fn, arg);
 }
 
@@ -45,6 +60,7 @@ int
 weir_worker_start_joinable(unsigned worker, struct weir_task *handle,
     const char *name, weir_task_fn fn, void *arg)
 {
+	worker_index_required(worker, __func__);
 	return worker_start_handle(worker, inner_task(handle), name, fn, arg);
 }
 
@@ -52,6 +68,7 @@ int
 weir_offload(int (*fn)(void *arg), void *arg, void (*release)(void *arg),
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return offload_run(fn, arg, release, (instant){deadline});
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/cron.h"
 #include "os/clock.h"
+#include "public/inner.h"
 #include "runtime/task.h"
 
 #define WALL_LOOK duration_s(10)
@@ -34,6 +35,7 @@ weir_ticker_wait(struct weir_ticker *ticker)
 	int64_t late = clock_now().ns - ticker->next;
 	int error;
 
+	(void)task_required(__func__);
 	if (late >= ticker->every_ns) {
 		int64_t missed = late / ticker->every_ns;
 
@@ -171,6 +173,7 @@ weir_schedule_run(
 	    .after_s = clock_wall_ns() / 1000000000};
 	int error = 0;
 
+	(void)task_required(__func__);
 	if (schedule->fn == NULL ||
 	    (schedule->cron == NULL) == (schedule->every_ns <= 0))
 		return -EINVAL;

@@ -75,6 +75,7 @@ weir_case_never(void)
 int
 weir_select(struct weir_case *cases, unsigned count, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return select_wait(
 	    (struct select_case *)cases, count, inner_time(deadline));
 }

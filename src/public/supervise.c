@@ -37,6 +37,7 @@ weir_supervise(const struct weir_supervise_options *options,
     const struct weir_child *children, unsigned count,
     char ret_failure[WEIR_SUPERVISE_TEXT_BYTES])
 {
+	(void)task_required(__func__);
 	return supervise((const struct supervise_options *)options,
 	    (const struct supervise_child *)children, count, ret_failure);
 }

@@ -29,12 +29,14 @@ weir_timer_init(
 void
 weir_timer_start(struct weir_timer *timer, weir_time when)
 {
+	(void)worker_required(__func__);
 	timer_start(inner_timer(timer), inner_time(when));
 }
 
 void
 weir_timer_stop(struct weir_timer *timer)
 {
+	(void)worker_required(__func__);
 	timer_stop(inner_timer(timer));
 }
 
@@ -62,6 +64,7 @@ weir_scope_fini(struct weir_scope *scope)
 void
 weir_scope_cancel(struct weir_scope *scope, int error)
 {
+	(void)worker_required(__func__);
 	scope_cancel(inner_scope(scope), error);
 }
 
@@ -69,6 +72,7 @@ int
 weir_task_start_at(struct weir_scope *scope, const char *name, weir_task_fn fn,
     void *arg, const char *file, int line)
 {
+	(void)worker_required(__func__);
 	return task_start_at(inner_scope(scope), name, fn, arg, file, line);
 }
 
@@ -81,6 +85,7 @@ weir_task_start_with_at(struct weir_scope *scope,
 	    .handle = inner_task(options->handle),
 	    .daemon = options->daemon};
 
+	(void)worker_required(__func__);
 	return task_start_with_at(
 	    inner_scope(scope), &inner, fn, arg, file, line);
 }
@@ -95,12 +100,14 @@ weir_task_join(struct weir_task *handle, int *ret_result, weir_time deadline)
 void
 weir_task_cancel(struct weir_task *handle, int error)
 {
+	(void)worker_required(__func__);
 	task_cancel(inner_task(handle), error);
 }
 
 void
 weir_task_detach(struct weir_task *handle)
 {
+	(void)worker_required(__func__);
 	task_detach(inner_task(handle));
 }
 
@@ -161,12 +168,14 @@ weir_nosuspend_leave(void)
 size_t
 weir_stack_high(void)
 {
+	(void)task_required(__func__);
 	return task_stack_high();
 }
 
 bool
 weir_need_yield(void)
 {
+	(void)task_required(__func__);
 	return task_need_yield();
 }
 

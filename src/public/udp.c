@@ -28,6 +28,7 @@ weir_udp_open(struct weir_io *io, const struct weir_address *local,
 {
 	struct udp_options inner = {.join = false};
 
+	(void)worker_required(__func__);
 	if (options != NULL)
 		inner = (struct udp_options){.reuse_port = options->reuse_port,
 		    .reuse_address = options->reuse_address,
@@ -51,6 +52,7 @@ ssize_t
 weir_udp_recv(
     struct weir_io *io, struct weir_datagram *datagram, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return udp_recv(inner_io(io), (struct udp_datagram *)datagram,
 	    inner_time(deadline));
 }
@@ -59,6 +61,7 @@ int
 weir_udp_send(struct weir_io *io, const struct weir_datagram *datagram,
     weir_time deadline)
 {
+	(void)task_required(__func__);
 	return udp_send(
 	    inner_io(io), inner_datagram(datagram), inner_time(deadline));
 }
@@ -67,6 +70,7 @@ int
 weir_udp_recv_batch(struct weir_io *io, struct weir_datagram *datagrams,
     unsigned count, weir_time deadline)
 {
+	(void)task_required(__func__);
 	if (count == 0)
 		return -EINVAL;
 	return udp_recv_batch(inner_io(io), (struct udp_datagram *)datagrams,
@@ -77,6 +81,7 @@ int
 weir_udp_send_batch(struct weir_io *io, const struct weir_datagram *datagrams,
     unsigned count, unsigned *ret_sent, weir_time deadline)
 {
+	(void)task_required(__func__);
 	return udp_send_batch(inner_io(io), inner_datagram(datagrams), count,
 	    ret_sent, inner_time(deadline));
 }

@@ -18,6 +18,7 @@ weir_unix_pair(int type, struct weir_io *one, struct weir_io *other)
 {
 	int ends[2], r;
 
+	(void)worker_required(__func__);
 	r = unix_pair(type, ends);
 	if (r < 0)
 		return r;
@@ -41,6 +42,7 @@ weir_unix_listen(struct weir_io *io, int type, const char *path)
 	int fd = unix_socket(type);
 	int r;
 
+	(void)worker_required(__func__);
 	if (fd < 0)
 		return fd;
 	r = unix_listen(fd, type, path);
@@ -59,6 +61,7 @@ weir_unix_connect(
 	int length = unix_address(path, &address);
 	int fd, r;
 
+	(void)task_required(__func__);
 	if (length < 0)
 		return length;
 	fd = unix_socket(type);
@@ -95,6 +98,7 @@ weir_unix_send_fds(struct weir_io *io, const void *data, size_t length,
 {
 	struct fdpass pass;
 
+	(void)task_required(__func__);
 	if (fd_count > FDPASS_MAX || length == 0)
 		return -EINVAL;
 	fdpass_send_init(&pass, data, length, fds, fd_count);
@@ -127,6 +131,7 @@ weir_unix_recv_fds(struct weir_io *io, void *into, size_t capacity,
 	ssize_t length;
 	int count;
 
+	(void)task_required(__func__);
 	fdpass_recv_init(&pass, into, capacity);
 	length =
 	    io_recvmsg(inner_io(io), &pass.message, 0, inner_time(deadline));

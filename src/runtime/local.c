@@ -76,7 +76,7 @@ task_defer_pop(bool call)
 	void *arg;
 
 	if (unlikely(own == NULL || own->defers == NULL))
-		misuse("task_defer_pop() without a task_defer() before it");
+		misuse("weir_defer_pop() without a weir_defer() before it");
 	defer = own->defers;
 	own->defers = defer->next;
 	fn = defer->fn;

@@ -66,7 +66,7 @@ mutex_try_at(struct mutex *m, const char *file, int line)
 {
 	int error;
 
-	error = sync_check(&m->sync, mutex_is(m), "mutex_try");
+	error = sync_check(&m->sync, mutex_is(m), "weir_mutex_try");
 	if (error == -EINVAL || error == -EPERM)
 		return error;
 	sync_enter(&m->sync);
@@ -81,7 +81,7 @@ mutex_lock_at(struct mutex *m, instant deadline, const char *file, int line)
 	struct sync_waiter waiter;
 	int error;
 
-	error = sync_check(&m->sync, mutex_is(m), "mutex_lock");
+	error = sync_check(&m->sync, mutex_is(m), "weir_mutex_lock");
 	if (unlikely(error < 0))
 		return error;
 	sync_enter(&m->sync);
@@ -166,7 +166,7 @@ mutex_unlock(struct mutex *m)
 		m->hold.depth--;
 	sync_leave(&m->sync);
 	if (unlikely(!held))
-		return sync_misuse(&m->sync, -EPERM, "mutex_unlock",
+		return sync_misuse(&m->sync, -EPERM, "weir_mutex_unlock",
 		    "the caller does not hold it");
 	sync_wake(&wakes);
 	return 0;
@@ -180,6 +180,6 @@ mutex_fini(struct mutex *m)
 	sync_enter(&m->sync);
 	busy = m->hold.task != NULL || m->sync.first != NULL;
 	sync_leave(&m->sync);
-	return busy ? sync_misuse(&m->sync, -EBUSY, "mutex_fini", "it is held")
+	return busy ? sync_misuse(&m->sync, -EBUSY, "weir_mutex_fini", "it is held")
 		    : 0;
 }

@@ -46,6 +46,14 @@ misuse_outside_task(const char *function)
 }
 
 void
+misuse_outside_worker(const char *function)
+{
+	misuse("%s() called on a thread that is no worker; only tasks and "
+	       "hooks inside weir_run() may call it",
+	    function);
+}
+
+void
 misuse_suspended(const struct worker *worker)
 {
 	if (runtime_here.forked)

@@ -21,5 +21,8 @@ COLD NORETURN void misuse(const char *format, ...) PRINTF(1, 2);
  * of the loop, or in a child of fork(). */
 COLD NORETURN void misuse_outside_task(const char *function);
 
+/* @function, which tasks and hooks may call, was called on another thread. */
+COLD NORETURN void misuse_outside_worker(const char *function);
+
 /* A task switch where none may be: NOSUSPEND, or a child of fork(). */
 COLD NORETURN void misuse_suspended(const struct worker *worker);

@@ -330,8 +330,8 @@ static const struct {
 	{"inside NOSUSPEND", "task root spawned at", "root_nosuspend+0x"}},
     {"owner", scope_owner, {"scope_fini() by another task", "task thief"}},
     {"open", scope_open, {"ends with an open scope"}},
-    {"unshield", unshield, {"task_unshield() without"}},
-    {"pop", pop, {"task_defer_pop() without"}},
+    {"unshield", unshield, {"weir_unshield() without"}},
+    {"pop", pop, {"weir_defer_pop() without"}},
 #if defined(WEIR_SLOW_CHECKS) && defined(__x86_64__)
     {"rounding", rounding, {"another floating-point mode", "task root"}},
 #endif

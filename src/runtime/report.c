@@ -175,7 +175,7 @@ sync_misuse(
 	struct report report;
 
 	report_init(&report, DEADLOCK_MISUSE);
-	report_add(&report, "weir: %s: ", call);
+	report_add(&report, "weir: %s(): ", call);
 	report_sync(&report, sync);
 	report_add(&report, ": %s\n  called by ", why);
 	report_task(&report, task_self());

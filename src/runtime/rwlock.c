@@ -94,7 +94,7 @@ rwlock_try(struct rwlock *l, uint64_t want, const char *file, int line)
 	struct lock_hold *hold;
 	int error;
 
-	error = sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK, "rwlock_try");
+	error = sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK, "weir_rwlock_try_read/write");
 	if (error == -EINVAL || error == -EPERM)
 		return error;
 	sync_enter(&l->sync);
@@ -113,7 +113,7 @@ rwlock_lock(struct rwlock *l, uint64_t want, instant deadline, const char *file,
 	int error;
 
 	error =
-	    sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK, "rwlock_lock");
+	    sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK, "weir_rwlock_read/write");
 	if (error < 0)
 		return error;
 	sync_enter(&l->sync);
@@ -181,7 +181,7 @@ rwlock_unlock(struct rwlock *l)
 	sync_leave(&l->sync);
 	sync_wake(&wakes);
 	return held ? 0
-		    : sync_misuse(&l->sync, -EPERM, "rwlock_unlock",
+		    : sync_misuse(&l->sync, -EPERM, "weir_rwlock_unlock",
 			  "the caller does not hold it");
 }
 
@@ -193,7 +193,7 @@ rwlock_fini(struct rwlock *l)
 	sync_enter(&l->sync);
 	busy = l->writing || l->readers > 0 || l->sync.first != NULL;
 	sync_leave(&l->sync);
-	return busy ? sync_misuse(&l->sync, -EBUSY, "rwlock_fini", "it is held")
+	return busy ? sync_misuse(&l->sync, -EBUSY, "weir_rwlock_fini", "it is held")
 		    : 0;
 }
 

@@ -79,7 +79,7 @@ scope_check_owner(
     const struct scope *scope, const struct task *self, const char *function)
 {
 	if (unlikely(scope->owner != self))
-		misuse("%s() by another task than the one that opened the "
+		misuse("weir_%s() by another task than the one that opened the "
 		       "scope; only that one may wait for it and end it",
 		    function);
 }
@@ -116,7 +116,7 @@ scope_fini(struct scope *scope)
 		scope->waiter = NULL;
 	}
 	if (unlikely(!list_empty(&scope->children)))
-		misuse("scope_fini() of a scope while one that was opened "
+		misuse("weir_scope_fini() of a scope while one that was opened "
 		       "inside it is still open; end the inner one first");
 	list_remove(&scope->sibling);
 	self->scopes_open--;

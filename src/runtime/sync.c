@@ -56,7 +56,7 @@ semaphore_take_at(struct semaphore *s, uint64_t n, instant deadline,
 	int error;
 
 	error = sync_check(
-	    &s->sync, s->sync.kind == SYNC_SEMAPHORE, "semaphore_take");
+	    &s->sync, s->sync.kind == SYNC_SEMAPHORE, "weir_semaphore_take");
 	if (error < 0)
 		return error;
 	sync_enter(&s->sync);
@@ -102,7 +102,7 @@ semaphore_give(struct semaphore *s, uint64_t n)
 int
 semaphore_fini(struct semaphore *s)
 {
-	return sync_fini_idle(&s->sync, "semaphore_fini");
+	return sync_fini_idle(&s->sync, "weir_semaphore_fini");
 }
 
 int
@@ -115,11 +115,11 @@ condition_wait_at(struct condition *c, struct mutex *m, instant deadline,
 	int error;
 
 	error = sync_check(
-	    &c->sync, c->sync.kind == SYNC_CONDITION, "condition_wait");
+	    &c->sync, c->sync.kind == SYNC_CONDITION, "weir_condition_wait");
 	if (error < 0)
 		return error;
 	if (!mutex_held(m))
-		return sync_misuse(&m->sync, -EPERM, "condition_wait",
+		return sync_misuse(&m->sync, -EPERM, "weir_condition_wait",
 		    "the caller does not hold it");
 	if (!instant_before(worker_here->now, deadline))
 		return -ETIMEDOUT;
@@ -162,7 +162,7 @@ condition_broadcast(struct condition *c)
 int
 condition_fini(struct condition *c)
 {
-	return sync_fini_idle(&c->sync, "condition_fini");
+	return sync_fini_idle(&c->sync, "weir_condition_fini");
 }
 
 int
@@ -202,7 +202,7 @@ barrier_wait_at(struct barrier *b, instant deadline, const char *file, int line)
 	int error;
 
 	error =
-	    sync_check(&b->sync, b->sync.kind == SYNC_BARRIER, "barrier_wait");
+	    sync_check(&b->sync, b->sync.kind == SYNC_BARRIER, "weir_barrier_wait");
 	if (error < 0)
 		return error;
 	sync_enter(&b->sync);
@@ -222,7 +222,7 @@ barrier_wait_at(struct barrier *b, instant deadline, const char *file, int line)
 int
 barrier_fini(struct barrier *b)
 {
-	return sync_fini_idle(&b->sync, "barrier_fini");
+	return sync_fini_idle(&b->sync, "weir_barrier_fini");
 }
 
 int
@@ -252,7 +252,7 @@ wait_group_done(struct wait_group *g)
 	}
 	sync_leave(&g->sync);
 	sync_wake(&wakes);
-	return idle ? sync_misuse(&g->sync, -EINVAL, "wait_group_done",
+	return idle ? sync_misuse(&g->sync, -EINVAL, "weir_wait_group_done",
 			  "more done than added")
 		    : 0;
 }
@@ -266,7 +266,7 @@ wait_group_wait_at(
 	int error;
 
 	error = sync_check(
-	    &g->sync, g->sync.kind == SYNC_WAIT_GROUP, "wait_group_wait");
+	    &g->sync, g->sync.kind == SYNC_WAIT_GROUP, "weir_wait_group_wait");
 	if (error < 0)
 		return error;
 	sync_enter(&g->sync);
@@ -280,5 +280,5 @@ wait_group_wait_at(
 int
 wait_group_fini(struct wait_group *g)
 {
-	return sync_fini_idle(&g->sync, "wait_group_fini");
+	return sync_fini_idle(&g->sync, "weir_wait_group_fini");
 }

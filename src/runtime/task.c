@@ -399,7 +399,7 @@ task_unshield(void)
 	struct task *self = task_required(__func__);
 
 	if (unlikely(self->shield_depth == 0))
-		misuse("task_unshield() without task_shield()");
+		misuse("weir_unshield() without weir_shield()");
 	self->shield_depth--;
 }
 

@@ -186,6 +186,17 @@ task_required(const char *function)
 	return worker->current;
 }
 
+/* The calling worker; the end of the process on another thread. */
+static inline struct worker *
+worker_required(const char *function)
+{
+	struct worker *worker = worker_here;
+
+	if (unlikely(worker == NULL))
+		misuse_outside_worker(function);
+	return worker;
+}
+
 /* worker.c */
 MUST_CHECK int worker_init(struct worker *worker, unsigned index);
 void worker_fini(struct worker *worker);
