@@ -144,8 +144,8 @@ hear(struct client *client, const char *who)
 static void
 come(struct client *client, uint16_t port)
 {
-	if (weir_dial(&client->io, "127.0.0.1", port, NULL,
-		weir_after(WEIR_SECOND), NULL) < 0)
+	if (weir_dial(&client->io, "127.0.0.1", port, NULL, NULL,
+		weir_after(WEIR_SECOND)) < 0)
 		exit(1);
 	weir_reader_init(&client->reader, &client->io, client->buffer,
 	    sizeof(client->buffer));

@@ -118,7 +118,7 @@ root(void *arg)
 	    weir_listen(&listener, &address, NULL) < 0 ||
 	    weir_local_address(&listener, &address) < 0 ||
 	    weir_task_start(NULL, "site", site, &listener) < 0 ||
-	    weir_http_open(&client, &four) < 0)
+	    weir_http_open(&four, &client) < 0)
 		return -1;
 	port = weir_address_port(&address);
 	weir_scope_init(&crawl, WEIR_NEVER);

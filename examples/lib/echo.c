@@ -49,7 +49,7 @@ client(uint16_t port, const char *word, int64_t limit_ns)
 	ssize_t length;
 	int error;
 
-	error = weir_dial(&io, "localhost", port, NULL, deadline, &wrong);
+	error = weir_dial(&io, "localhost", port, NULL, &wrong, deadline);
 	if (error < 0) {
 		printf("cannot connect: %s\n", strerror(-error));
 		fprintf(stderr, "%s\n", wrong.text);

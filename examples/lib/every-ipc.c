@@ -80,7 +80,7 @@ receiver(struct weir_io *pipe, struct weir_io *semaphore,
 	TRY(weir_event_semaphore_wait(semaphore, late));
 	printf("semaphore: everything was sent\n");
 	for (int i = 0; i < 2; i++) {
-		TRY(weir_mq_receive(messages, word, sizeof(word), NULL, late));
+		TRY(weir_mq_recv(messages, word, sizeof(word), NULL, late));
 		printf("message queue: %s\n", word);
 	}
 	TRY(fd = weir_accept(listener, NULL, NULL, late));

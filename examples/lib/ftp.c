@@ -53,8 +53,7 @@ struct session {
 static void
 reply(struct session *s, const char *line)
 {
-	if (weir_frame_send(s->control, &lines, line, strlen(line), soon()) <
-	    0)
+	if (weir_frame_send(s->control, &lines, line, strlen(line), soon()) < 0)
 		weir_io_close(s->control); /* The next read ends it. */
 }
 
@@ -199,7 +198,7 @@ struct client {
 static void
 dial(struct weir_io *io, unsigned port)
 {
-	if (weir_dial(io, "127.0.0.1", (uint16_t)port, NULL, soon(), NULL) < 0)
+	if (weir_dial(io, "127.0.0.1", (uint16_t)port, NULL, NULL, soon()) < 0)
 		exit(1);
 }
 

@@ -29,7 +29,7 @@ lookup_run(void *arg)
 	struct lookup *lookup = arg;
 
 	lookup->result = weir_resolve(lookup->name, 80, lookup->addresses, 8,
-	    &lookup->count, weir_after(10 * WEIR_SECOND), &lookup->error);
+	    &lookup->count, &lookup->error, weir_after(10 * WEIR_SECOND));
 	return 0;
 }
 

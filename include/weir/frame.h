@@ -33,6 +33,7 @@ struct weir_framing {
 	bool whole; /* LENGTH: the number counts its own bytes too */
 	const void *delimiter; /* DELIMITER */
 	size_t delimiter_length; /* 1 to WEIR_FRAME_DELIMITER_MAX */
+	uint64_t reserved[2]; /* zero */
 };
 
 /* Content only: without number, delimiter or line end. */

@@ -7,6 +7,8 @@
 #ifndef WEIR_HTTP_H
 #define WEIR_HTTP_H
 
+#include <sys/types.h>
+
 #include <weir/api.h>
 #include <weir/time.h>
 
@@ -27,8 +29,8 @@ struct weir_http_options {
 
 /* Returns 0 or -ENOMEM. @options may be NULL, and may go. */
 WEIR_API WEIR_MUST_CHECK int
-weir_http_open(struct weir_http_client **ret_client,
-    const struct weir_http_options *options);
+weir_http_open(const struct weir_http_options *options,
+    struct weir_http_client **ret_client);
 /* Every response has been closed before. */
 WEIR_API void weir_http_close(struct weir_http_client *client);
 
@@ -56,6 +58,7 @@ struct weir_http_request {
 	ssize_t (*body_read)(void *user, void *into, size_t room);
 	void *user;
 	int redirects_max; /* followed; 0: 10; below 0: none */
+	uint64_t reserved[4]; /* zero */
 	char error[160]; /* written: what went wrong, as a sentence; or "" */
 };
 

@@ -33,7 +33,9 @@ struct weir_io {
  * -ENOMEM, -ENOSPC, -EMFILE, -EPERM (a regular file). */
 WEIR_API WEIR_MUST_CHECK int weir_io_attach(struct weir_io *io, int fd);
 /* The same for what is known to be a stream socket, as what weir_accept()
- * returns for TCP: nobody has to ask the kernel. */
+ * returns for TCP: nobody has to ask the kernel. While it is watched or lends,
+ * bytes may come before anybody asks for them; every call here gives those
+ * first, but a read(2) of your own misses them. */
 WEIR_API WEIR_MUST_CHECK int weir_io_attach_stream(struct weir_io *io, int fd);
 /* Not attached, so that weir_io_close() does nothing. */
 WEIR_API void weir_io_clear(struct weir_io *io);
@@ -41,7 +43,8 @@ WEIR_API void weir_io_clear(struct weir_io *io);
 WEIR_API int weir_io_fd(const struct weir_io *io);
 /* Detach and close; a task that waits gets -EBADF. @io may be freed. */
 WEIR_API void weir_io_close(struct weir_io *io);
-/* Detach only. Returns the descriptor. Nobody may wait on it. */
+/* Detach only. Returns the descriptor; -EBUSY: bytes have come that nobody has
+ * read, so it stays attached; -EBADF. Nobody may wait on it. */
 WEIR_API WEIR_MUST_CHECK int weir_io_detach(struct weir_io *io);
 
 /*
@@ -56,6 +59,24 @@ WEIR_API void weir_io_watch(
 /* Some bytes (1 to @length, which is not 0), 0 at the end, or -errno. */
 WEIR_API WEIR_MUST_CHECK ssize_t weir_recv(
     struct weir_io *io, void *into, size_t length, weir_time deadline);
+/*
+ * Receive into a buffer of the worker, which is lent until it is released; at
+ * most WEIR_LENT_BYTES. Whoever waits here owns no buffer meanwhile. A worker
+ * keeps few of them: give them back soon, on the same worker. Of stream
+ * sockets. Returns the length, also in @ret_lent; 0 at the end, or -errno:
+ * nothing is lent then.
+ */
+#define WEIR_LENT_BYTES 4096
+struct weir_lent {
+	char *memory;
+	size_t length;
+	uint64_t opaque[2];
+};
+WEIR_API WEIR_MUST_CHECK ssize_t weir_recv_lend(
+    struct weir_io *io, struct weir_lent *ret_lent, weir_time deadline);
+/* More than once is fine. */
+WEIR_API void weir_lent_release(struct weir_lent *lent);
+
 /* All of it. Returns @length or -errno; *@ret_sent (may be NULL) says how much
  * was sent in any case. */
 WEIR_API WEIR_MUST_CHECK ssize_t weir_send(struct weir_io *io, const void *from,

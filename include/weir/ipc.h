@@ -45,6 +45,7 @@ struct weir_mq_options {
 	mode_t mode; /* exactly, whatever the umask */
 	/* When it is created; 0: what the system has for a default. */
 	long message_count_max, message_bytes_max;
+	uint64_t reserved[4]; /* zero */
 };
 
 /*
@@ -63,7 +64,7 @@ WEIR_API WEIR_MUST_CHECK int weir_mq_send(struct weir_io *io, const void *data,
     size_t length, unsigned priority, weir_time deadline);
 /* One message. Suspends while it is empty. Returns its length; -EMSGSIZE:
  * @capacity is less than its messages may be. @ret_priority may be NULL. */
-WEIR_API WEIR_MUST_CHECK ssize_t weir_mq_receive(struct weir_io *io, void *into,
+WEIR_API WEIR_MUST_CHECK ssize_t weir_mq_recv(struct weir_io *io, void *into,
     size_t capacity, unsigned *ret_priority, weir_time deadline);
 
 /* ---- semaphore of related processes ---- */

@@ -83,8 +83,8 @@ struct weir_dial_error {
  * the task was stopped.
  */
 WEIR_API WEIR_MUST_CHECK int weir_dial(struct weir_io *io, const char *host,
-    uint16_t port, const struct weir_dial_options *options, weir_time deadline,
-    struct weir_dial_error *ret_error);
+    uint16_t port, const struct weir_dial_options *options,
+    struct weir_dial_error *ret_error, weir_time deadline);
 
 /* To one address, of any kind. Of @options only the source counts. Suspends. */
 WEIR_API WEIR_MUST_CHECK int

@@ -23,7 +23,8 @@ struct weir_pool_options {
 
 struct weir_pool;
 
-/* Returns 0, -ENOMEM, -EINVAL (too many threads or jobs). */
+/* @options may be NULL. Returns 0, -ENOMEM, -EINVAL (too many threads or jobs).
+ */
 WEIR_API WEIR_MUST_CHECK int weir_pool_new(
     const struct weir_pool_options *options, struct weir_pool **ret_pool);
 

@@ -103,7 +103,8 @@ WEIR_API struct weir_io *weir_process_stdout(struct weir_process *process);
 WEIR_API struct weir_io *weir_process_stderr(struct weir_process *process);
 
 /* Suspends until it has ended; any number of tasks, any number of times.
- * Returns 0; -ETIMEDOUT or why the caller was stopped: it goes on; -ECHILD. */
+ * @ret_exit (may be NULL). Returns 0; -ETIMEDOUT or why the caller was stopped:
+ * it goes on; -ECHILD: somebody else in this program took its status. */
 WEIR_API WEIR_MUST_CHECK int weir_process_wait(struct weir_process *process,
     struct weir_exit *ret_exit, weir_time deadline);
 
@@ -114,7 +115,7 @@ WEIR_API int
 weir_process_signal_group(struct weir_process *process, int signal);
 
 /* SIGTERM, and SIGKILL after @grace_ns. Suspends; it has ended when this
- * returns. 0 or -ECHILD. */
+ * returns. @ret_exit may be NULL. 0 or -ECHILD. */
 WEIR_API int weir_process_stop(
     struct weir_process *process, int64_t grace_ns, struct weir_exit *ret_exit);
 
@@ -144,8 +145,9 @@ struct weir_process_result {
  */
 WEIR_API WEIR_MUST_CHECK int
 weir_process_run(const struct weir_process_options *options, const void *input,
-    size_t input_length, size_t output_max, weir_time deadline,
-    struct weir_process_result *ret_result, const char **ret_step);
+    size_t input_length, size_t output_max,
+    struct weir_process_result *ret_result, const char **ret_step,
+    weir_time deadline);
 WEIR_API void weir_process_result_free(struct weir_process_result *result);
 
 /*

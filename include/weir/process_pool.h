@@ -47,7 +47,7 @@ struct weir_process_pool_options {
 struct weir_process_pool;
 
 /* A pool belongs to the worker that made it. Its processes are started when
- * they are needed. Returns 0, -ENOMEM, -EINVAL. */
+ * they are needed. @options may be NULL. Returns 0, -ENOMEM, -EINVAL. */
 WEIR_API WEIR_MUST_CHECK int
 weir_process_pool_new(const struct weir_process_pool_options *options,
     struct weir_process_pool **ret_pool);

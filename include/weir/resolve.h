@@ -28,7 +28,7 @@ struct weir_resolve_options {
 };
 
 /* For every worker from its next look-up on; what is cached is forgotten. Any
- * thread. Returns 0, -ENAMETOOLONG. */
+ * thread. NULL: all zero. Returns 0, -ENAMETOOLONG. */
 WEIR_API WEIR_MUST_CHECK int
 weir_resolve_configure(const struct weir_resolve_options *options);
 
@@ -54,8 +54,8 @@ struct weir_resolve_error {
  * task was stopped.
  */
 WEIR_API WEIR_MUST_CHECK int weir_resolve(const char *name, uint16_t port,
-    struct weir_address *addresses, unsigned max, unsigned *ret_count,
-    weir_time deadline, struct weir_resolve_error *ret_error);
+    struct weir_address *ret_addresses, unsigned max, unsigned *ret_count,
+    struct weir_resolve_error *ret_error, weir_time deadline);
 
 /* Where a service is offered (RFC 2782). */
 struct weir_service {
@@ -69,8 +69,8 @@ struct weir_service {
  * try them: by priority, drawn by weight among equal ones. No search domains.
  * Suspends. Returns as weir_resolve() does. */
 WEIR_API WEIR_MUST_CHECK int weir_resolve_services(const char *name,
-    struct weir_service *services, unsigned max, unsigned *ret_count,
-    weir_time deadline, struct weir_resolve_error *ret_error);
+    struct weir_service *ret_services, unsigned max, unsigned *ret_count,
+    struct weir_resolve_error *ret_error, weir_time deadline);
 
 WEIR_END
 

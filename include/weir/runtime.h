@@ -36,7 +36,7 @@ struct weir_options {
 /*
  * Run @root(@arg) as the first task of worker 0, which is the calling thread.
  * When it has returned, every other task is stopped and waited for. SIGPIPE is
- * ignored from then on. One runtime at a time.
+ * ignored from then on. One runtime at a time. @options  NULL: all zero
  *
  * Returns what root returned, or -errno when it could not start (-EBUSY: one
  * is running; -EINVAL: an option).
@@ -44,11 +44,13 @@ struct weir_options {
 WEIR_API int
 weir_run(const struct weir_options *options, weir_task_fn root, void *arg);
 
+/* 0 outside weir_run(). */
 WEIR_API unsigned weir_worker_count(void);
-/* The index of the calling worker. */
+/* The index of the calling worker; 0 on another thread. */
 WEIR_API unsigned weir_worker_self(void);
 
-/* Start a detached task on another worker; from any thread. 0 or -ENOMEM. */
+/* Start a detached task on worker @worker, the caller's or another; from any
+ * thread, while the runtime runs. 0 or -ENOMEM. */
 WEIR_API WEIR_MUST_CHECK int weir_worker_start(
     unsigned worker, const char *name, weir_task_fn fn, void *arg);
 
@@ -69,10 +71,12 @@ WEIR_API WEIR_MUST_CHECK int weir_offload(int (*fn)(void *arg), void *arg,
     void (*release)(void *arg), weir_time deadline);
 
 /* Block the signals of @signals (0-terminated) and return a descriptor to
- * attach that struct signalfd_siginfo are read from. Before weir_run(). */
+ * attach that struct signalfd_siginfo are read from, or -errno. Before
+ * weir_run(). */
 WEIR_API WEIR_MUST_CHECK int weir_signals_open(const int *signals);
 
-/* Every task of every worker, with what it waits for, as text. Suspends. */
+/* Every task of every worker, with what it waits for, as text. Suspends.
+ * 0 or -errno; does nothing outside a worker. */
 WEIR_API int weir_dump(int fd);
 
 struct weir_info {

@@ -1,11 +1,11 @@
 /*
  * weir/select.h - wait for the first of several things
  *
- *	struct weir_case cases[] = {weir_case_recv(work, &job),
- *	    weir_case_io(&io, WEIR_IN),
- *weir_case_time(weir_after(WEIR_SECOND))};
+ *	struct weir_case cases[2];
  *
- *	switch (weir_select(cases, 3, WEIR_NEVER)) {
+ *	cases[0] = weir_case_recv(work, &job);
+ *	cases[1] = weir_case_io(&io, WEIR_IN);
+ *	switch (weir_select(cases, 2, WEIR_NEVER)) {
  *	case 0: ...
  *
  * Of several channels exactly one moves an item: in the case that is returned.

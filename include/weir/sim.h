@@ -40,6 +40,7 @@ struct weir_sim_link {
 	uint32_t duplicate_ppm;
 	uint32_t reorder_ppm;
 	enum weir_sim_state state;
+	uint64_t reserved[2]; /* zero */
 };
 
 /* In millionths per chance. */
@@ -52,6 +53,7 @@ struct weir_sim_faults {
 	uint32_t memory_ppm; /* ENOMEM from calls that allocate */
 	uint32_t timer_ppm; /* timers fire as late as they may */
 	bool in_order; /* ready tasks run in the order they became so */
+	uint64_t reserved[2]; /* zero */
 };
 
 struct weir_sim_options {

@@ -1,5 +1,5 @@
 /*
- * version.h - the version of libweir that these headers belong to
+ * weir/version.h - the version of libweir that these headers belong to
  */
 #ifndef WEIR_VERSION_H
 #define WEIR_VERSION_H

@@ -31,8 +31,8 @@ struct fetch {
 };
 
 int
-weir_http_open(struct weir_http_client **ret_client,
-    const struct weir_http_options *options)
+weir_http_open(const struct weir_http_options *options,
+    struct weir_http_client **ret_client)
 {
 	struct weir_http_client *client = calloc(1, sizeof(*client));
 

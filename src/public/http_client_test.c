@@ -463,7 +463,7 @@ part_limit(void)
 
 	script = SCRIPT(ok, ok, ok, ok, ok, ok, ok, ok, ok, ok, ok, ok);
 	since = asked + strlen(asked);
-	assert_int_equal(weir_http_open(&client, &options), 0);
+	assert_int_equal(weir_http_open(&options, &client), 0);
 	weir_scope_init(&scope, WEIR_NEVER);
 	for (unsigned i = 0; i < 12; i++)
 		assert_int_equal(
@@ -494,7 +494,7 @@ root(void *arg)
 	port = ntohs(address.sin_port);
 	assert_int_equal(weir_io_attach(&listener, fd), 0);
 	assert_int_equal(weir_task_start(NULL, "server", serve, &listener), 0);
-	assert_int_equal(weir_http_open(&client, NULL), 0);
+	assert_int_equal(weir_http_open(NULL, &client), 0);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		since = asked + strlen(asked);
 		parts[i]();

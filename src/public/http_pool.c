@@ -9,6 +9,7 @@
 #include "net/dial.h"
 #include "net/resolve.h"
 #include "public/http_inner.h"
+#include "public/net.h"
 #include "runtime/runtime.h"
 
 #define ADDRESSES_MAX 16 /* tried, in turn */
@@ -228,10 +229,7 @@ pool_connect(struct http_conn *conn, struct bytes host, uint16_t port,
 		append_format(error, "%.*s: %s",
 		    (int)min_of(host.length, (size_t)80), host.at,
 		    error_text(r));
-		return r == E_NO_ADDRESS      ? -ENOENT
-		    : r == E_RESOLVER_TIMEOUT ? -ETIMEDOUT
-		    : r <= -1000              ? -EIO
-					      : r;
+		return inner_net_error(r, 0);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		r = dial(&conn->io, (const struct sockaddr *)&addresses[i],
@@ -242,10 +240,7 @@ pool_connect(struct http_conn *conn, struct bytes host, uint16_t port,
 		if (r != E_CONNECT_FAILED && r != E_CONNECT_TIMEOUT)
 			break;
 	}
-	if (r == E_CONNECT_FAILED)
-		r = -os_error;
-	else if (r == E_CONNECT_TIMEOUT)
-		r = -ETIMEDOUT;
+	r = inner_net_error(r, os_error);
 	append_format(
 	    error, "connect to %.80s: %s", conn->origin, error_text(r));
 	return r;

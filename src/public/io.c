@@ -8,6 +8,10 @@
 _Static_assert(
     WEIR_IN == (int)IO_IN && WEIR_OUT == (int)IO_OUT && WEIR_HUP == (int)IO_HUP,
     "");
+_Static_assert(WEIR_LENT_BYTES == IO_LENT_BYTES &&
+	sizeof(struct io_lent) <= sizeof(struct weir_lent) &&
+	offsetof(struct io_lent, length) == offsetof(struct weir_lent, length),
+    "");
 
 int
 weir_io_attach(struct weir_io *io, int fd)
@@ -62,6 +66,23 @@ weir_recv(struct weir_io *io, void *into, size_t length, weir_time deadline)
 {
 	(void)task_required(__func__);
 	return io_recv(inner_io(io), into, length, inner_time(deadline));
+}
+
+ssize_t
+weir_recv_lend(
+    struct weir_io *io, struct weir_lent *ret_lent, weir_time deadline)
+{
+	(void)task_required(__func__);
+	return io_recv_lend(
+	    inner_io(io), (struct io_lent *)ret_lent, inner_time(deadline));
+}
+
+void
+weir_lent_release(struct weir_lent *lent)
+{
+	if (lent->memory != NULL)
+		(void)worker_required(__func__);
+	io_lent_release((struct io_lent *)lent);
 }
 
 ssize_t

@@ -153,7 +153,7 @@ weir_mq_send(struct weir_io *io, const void *data, size_t length,
 }
 
 ssize_t
-weir_mq_receive(struct weir_io *io, void *into, size_t capacity,
+weir_mq_recv(struct weir_io *io, void *into, size_t capacity,
     unsigned *ret_priority, weir_time deadline)
 {
 	ssize_t r;

@@ -354,7 +354,7 @@ mq_expect(struct weir_io *io, const char *text, unsigned priority)
 	char got[16];
 
 	assert_int_equal(
-	    weir_mq_receive(io, got, sizeof(got), &got_priority, soon()),
+	    weir_mq_recv(io, got, sizeof(got), &got_priority, soon()),
 	    strlen(text));
 	assert_memory_equal(got, text, strlen(text));
 	assert_int_equal(got_priority, priority);
@@ -389,9 +389,9 @@ mq_task(void *arg)
 	mq_expect(&io, "last", 0);
 	ends_well(other);
 	assert_int_equal(
-	    weir_mq_receive(&io, text, 16, NULL, WEIR_PAST), -ETIMEDOUT);
+	    weir_mq_recv(&io, text, 16, NULL, WEIR_PAST), -ETIMEDOUT);
 	assert_int_equal(
-	    weir_mq_receive(&io, text, 15, NULL, WEIR_PAST), -EMSGSIZE);
+	    weir_mq_recv(&io, text, 15, NULL, WEIR_PAST), -EMSGSIZE);
 	weir_io_close(&io);
 	assert_int_equal(weir_mq_open(&io, queue, &options), -EEXIST);
 	assert_int_equal(weir_mq_unlink(queue), 0);

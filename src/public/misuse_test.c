@@ -55,12 +55,88 @@ recv_outside(void)
 		_exit(1);
 }
 
+static void
+attach_outside(void)
+{
+	struct weir_io io;
+
+	if (weir_io_attach(&io, 0) < 0)
+		_exit(1);
+}
+
+static void
+process_outside(void)
+{
+	static char name[] = "true";
+	char *argv[] = {name, NULL};
+	struct weir_process_options options = {.argv = argv};
+	struct weir_process *process;
+
+	if (weir_process_start(&options, &process, NULL) < 0)
+		_exit(1);
+}
+
+static void
+lock_outside(void)
+{
+	static struct weir_mutex lock = WEIR_MUTEX_INIT("lock");
+
+	if (weir_mutex_lock(&lock, WEIR_NEVER) == -EPERM)
+		abort();
+}
+
+static void
+no_root(void)
+{
+	weir_run(NULL, NULL, NULL);
+}
+
+static void
+no_worker(void)
+{
+	if (weir_worker_start(3, "far", root_pthread, NULL) < 0)
+		_exit(1);
+}
+
+/* Whoever does not want to know how it ended says NULL. */
+static int
+root_no_exit(void *arg)
+{
+	static char name[] = "true";
+	char *argv[] = {name, NULL};
+	struct weir_process_options options = {.argv = argv};
+	struct weir_process *process;
+	int error;
+
+	(void)arg;
+	error = weir_process_start(&options, &process, NULL);
+	if (error < 0)
+		return error;
+	error = weir_process_wait(process, NULL, WEIR_NEVER);
+	if (error == 0)
+		error = weir_process_stop(process, 0, NULL);
+	weir_process_drop(process);
+	return error;
+}
+
+static void
+test_no_exit(void **state)
+{
+	(void)state;
+	assert_int_equal(weir_run(NULL, root_no_exit, NULL), 0);
+}
+
 static const struct {
 	void (*fn)(void);
 	const char *text;
 } cases[] = {
     {sleep_outside, "weir: misuse: weir_sleep() called outside a task; only"},
     {recv_outside, "weir: misuse: weir_recv() called outside a task; only"},
+    {attach_outside, "weir_io_attach() called on a thread that is no worker"},
+    {process_outside, "weir_process_start() called on a thread that is no"},
+    {lock_outside, "weir: weir_mutex_lock(): mutex 'lock': called outside"},
+    {no_root, "weir_run() without a function to run"},
+    {no_worker, "weir_worker_start() for worker 3 of 0"},
     {pthread_lock_held, "a pthread lock (1 deep)"},
 };
 
@@ -135,6 +211,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_need_yield),
+	    cmocka_unit_test(test_no_exit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

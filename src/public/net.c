@@ -87,8 +87,8 @@ weir_peer_address(const struct weir_io *io, struct weir_address *ret_address)
 
 int
 weir_dial(struct weir_io *io, const char *host, uint16_t port,
-    const struct weir_dial_options *options, weir_time deadline,
-    struct weir_dial_error *ret_error)
+    const struct weir_dial_options *options, struct weir_dial_error *ret_error,
+    weir_time deadline)
 {
 	struct dial_host_options inner = {.from = NULL};
 	struct dial_host_error error = {.os_error = 0};

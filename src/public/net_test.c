@@ -87,11 +87,11 @@ root_dial(void *arg)
 
 	assert_int_equal(
 	    weir_dial(&client, "127.0.0.1", weir_address_port(&local), NULL,
-		weir_after(5 * WEIR_SECOND), &wrong),
+		&wrong, weir_after(5 * WEIR_SECOND)),
 	    -ECONNREFUSED);
 	assert_non_null(strstr(wrong.text, ": Connection refused"));
-	assert_int_equal(weir_dial(&client, "nobody.invalid", 80, NULL,
-			     weir_after(5 * WEIR_SECOND), &wrong),
+	assert_int_equal(weir_dial(&client, "nobody.invalid", 80, NULL, &wrong,
+			     weir_after(5 * WEIR_SECOND)),
 	    -ENOENT);
 	assert_non_null(strstr(wrong.text, "RFC 6761"));
 	assert_int_equal(weir_dial_address(&client, &local, NULL,
@@ -113,18 +113,18 @@ root_resolve(void *arg)
 
 	assert_int_equal(weir_resolve_configure(&options), 0);
 	assert_int_equal(
-	    weir_resolve("localhost", 80, found, 2, &count, WEIR_PAST, NULL),
+	    weir_resolve("localhost", 80, found, 2, &count, NULL, WEIR_PAST),
 	    0);
 	assert_int_equal(count, 2);
 	assert_int_equal(
-	    weir_resolve("localhost", 80, found, 0, &count, WEIR_PAST, NULL),
+	    weir_resolve("localhost", 80, found, 0, &count, NULL, WEIR_PAST),
 	    -EINVAL);
 	assert_int_equal(
-	    weir_resolve("x.invalid", 80, found, 2, &count, WEIR_PAST, &wrong),
+	    weir_resolve("x.invalid", 80, found, 2, &count, &wrong, WEIR_PAST),
 	    -ENOENT);
 	assert_non_null(strstr(wrong.text, "x.invalid"));
 	assert_int_equal(weir_resolve_services("not..a name", services, 1,
-			     &count, WEIR_PAST, &wrong),
+			     &count, &wrong, WEIR_PAST),
 	    -ENOENT);
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';

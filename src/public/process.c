@@ -130,8 +130,9 @@ weir_exit_text(const struct weir_exit *exit, char *into, size_t bytes)
 
 int
 weir_process_run(const struct weir_process_options *options, const void *input,
-    size_t input_length, size_t output_max, weir_time deadline,
-    struct weir_process_result *ret_result, const char **ret_step)
+    size_t input_length, size_t output_max,
+    struct weir_process_result *ret_result, const char **ret_step,
+    weir_time deadline)
 {
 	(void)task_required(__func__);
 	return process_run((const struct process_options *)options,

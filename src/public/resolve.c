@@ -27,31 +27,31 @@ weir_resolve_configure(const struct weir_resolve_options *options)
 }
 
 int
-weir_resolve(const char *name, uint16_t port, struct weir_address *addresses,
-    unsigned max, unsigned *ret_count, weir_time deadline,
-    struct weir_resolve_error *ret_error)
+weir_resolve(const char *name, uint16_t port,
+    struct weir_address *ret_addresses, unsigned max, unsigned *ret_count,
+    struct weir_resolve_error *ret_error, weir_time deadline)
 {
 	(void)task_required(__func__);
 	if (max == 0)
 		return -EINVAL;
 	return inner_net_error(
-	    resolve_addresses(bytes_from(name), port, inner_address(addresses),
-		max, ret_count, (struct resolve_error *)ret_error,
-		inner_time(deadline)),
+	    resolve_addresses(bytes_from(name), port,
+		inner_address(ret_addresses), max, ret_count,
+		(struct resolve_error *)ret_error, inner_time(deadline)),
 	    0);
 }
 
 int
-weir_resolve_services(const char *name, struct weir_service *services,
-    unsigned max, unsigned *ret_count, weir_time deadline,
-    struct weir_resolve_error *ret_error)
+weir_resolve_services(const char *name, struct weir_service *ret_services,
+    unsigned max, unsigned *ret_count, struct weir_resolve_error *ret_error,
+    weir_time deadline)
 {
 	(void)task_required(__func__);
 	if (max == 0)
 		return -EINVAL;
 	return inner_net_error(
 	    resolve_services(bytes_from(name),
-		(struct resolve_service *)services, max, ret_count,
+		(struct resolve_service *)ret_services, max, ret_count,
 		(struct resolve_error *)ret_error, inner_time(deadline)),
 	    0);
 }

@@ -180,6 +180,7 @@ mutex_fini(struct mutex *m)
 	sync_enter(&m->sync);
 	busy = m->hold.task != NULL || m->sync.first != NULL;
 	sync_leave(&m->sync);
-	return busy ? sync_misuse(&m->sync, -EBUSY, "weir_mutex_fini", "it is held")
-		    : 0;
+	return busy
+	    ? sync_misuse(&m->sync, -EBUSY, "weir_mutex_fini", "it is held")
+	    : 0;
 }

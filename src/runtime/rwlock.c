@@ -94,7 +94,8 @@ rwlock_try(struct rwlock *l, uint64_t want, const char *file, int line)
 	struct lock_hold *hold;
 	int error;
 
-	error = sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK, "weir_rwlock_try_read/write");
+	error = sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK,
+	    "weir_rwlock_try_read/write");
 	if (error == -EINVAL || error == -EPERM)
 		return error;
 	sync_enter(&l->sync);
@@ -112,8 +113,8 @@ rwlock_lock(struct rwlock *l, uint64_t want, instant deadline, const char *file,
 	struct sync_waiter waiter;
 	int error;
 
-	error =
-	    sync_check(&l->sync, l->sync.kind == SYNC_RWLOCK, "weir_rwlock_read/write");
+	error = sync_check(
+	    &l->sync, l->sync.kind == SYNC_RWLOCK, "weir_rwlock_read/write");
 	if (error < 0)
 		return error;
 	sync_enter(&l->sync);
@@ -193,8 +194,9 @@ rwlock_fini(struct rwlock *l)
 	sync_enter(&l->sync);
 	busy = l->writing || l->readers > 0 || l->sync.first != NULL;
 	sync_leave(&l->sync);
-	return busy ? sync_misuse(&l->sync, -EBUSY, "weir_rwlock_fini", "it is held")
-		    : 0;
+	return busy
+	    ? sync_misuse(&l->sync, -EBUSY, "weir_rwlock_fini", "it is held")
+	    : 0;
 }
 
 struct lock_hold *

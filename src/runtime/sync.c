@@ -201,8 +201,8 @@ barrier_wait_at(struct barrier *b, instant deadline, const char *file, int line)
 	struct sync_wakes wakes = {NULL, NULL};
 	int error;
 
-	error =
-	    sync_check(&b->sync, b->sync.kind == SYNC_BARRIER, "weir_barrier_wait");
+	error = sync_check(
+	    &b->sync, b->sync.kind == SYNC_BARRIER, "weir_barrier_wait");
 	if (error < 0)
 		return error;
 	sync_enter(&b->sync);
