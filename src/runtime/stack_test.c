@@ -43,6 +43,43 @@ go_to_other(void)
 	sanitize_switch_finish(&main_context);
 }
 
+/* A leaf of 96 bytes of variables, which may lie below the stack pointer. */
+static NOINLINE uint64_t
+leaf_that_switches(void **save, void *load)
+{
+	volatile uint64_t zone[12];
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < 12; i++)
+		zone[i] = i;
+	switch_stack(save, load);
+	for (unsigned i = 0; i < 12; i++)
+		sum += zone[i] == i;
+	return sum;
+}
+
+static void
+test_switch_in_leaf(void **state)
+{
+	const size_t bytes = 65536;
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t kept;
+
+	sanitize_context_thread(&main_context);
+	sanitize_context_init(&other_context, memory, bytes);
+	sanitize_stack_register(memory, bytes);
+	other_context.sp = switch_prepare(memory + bytes, other_main);
+	for (int i = 0; i < 3; i++) {
+		sanitize_switch_start(&main_context, &other_context, false);
+		kept = leaf_that_switches(&main_context.sp, other_context.sp);
+		sanitize_switch_finish(&main_context);
+		assert_int_equal(kept, 12);
+	}
+	sanitize_context_fini(&other_context);
+	munmap(memory, bytes);
+}
+
 static void
 test_switch(void **state)
 {
@@ -454,6 +491,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_switch),
+	    cmocka_unit_test(test_switch_in_leaf),
 	    cmocka_unit_test(test_pool),
 	    cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_old_kernel),

@@ -23,11 +23,14 @@
  * frame pointer and the instruction that it goes on with, for backtraces.
  */
 #if defined(__x86_64__)
-/* What the ABI lets a callee change is changed too: it is saved nowhere. */
+/* What the ABI lets a callee change is changed too: it is saved nowhere. The
+ * function that this becomes a part of may be a leaf, whose variables lie in
+ * the 128 bytes below the stack pointer: they are skipped. */
 static inline __attribute__((always_inline)) void
 switch_stack(void **save, void *load)
 {
 	__asm__ volatile("leaq	1f(%%rip), %%rax\n\t"
+			 "leaq	-128(%%rsp), %%rsp\n\t"
 			 "pushq	%%rax\n\t"
 			 "pushq	%%rbp\n\t"
 			 "movq	%%rsp, (%0)\n\t"
@@ -35,7 +38,8 @@ switch_stack(void **save, void *load)
 			 "popq	%%rbp\n\t"
 			 "popq	%%rax\n\t"
 			 "jmpq	*%%rax\n"
-			 "1:"
+			 "1:\n\t"
+			 "leaq	128(%%rsp), %%rsp"
 			 : "+D"(save), "+S"(load)
 			 :
 			 : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11",
@@ -46,6 +50,7 @@ switch_stack(void **save, void *load)
 }
 enum { SWITCH_FP_AT = 0, SWITCH_PC_AT = 1 };
 #elif defined(__aarch64__)
+/* Out of line; and AAPCS64 lets nobody use what is below its stack pointer. */
 void switch_stack(void **save, void *load);
 enum { SWITCH_FP_AT = 18, SWITCH_PC_AT = 19 };
 #else
