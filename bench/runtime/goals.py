@@ -101,6 +101,7 @@ GOALS = [
     Goal("echo on epoll, x Go", 1.3, True, faster("epoll", "Go")),
     Goal("echo on epoll, x gevent", 2.4, True, faster("epoll", "gevent", 16)),
     Goal("echo on io_uring, x raw loop", 1.15, True, faster("io_uring", "raw epoll", 16)),
+    Goal("echo on io_uring, lent buffers, x raw loop", 1.15, True, faster("io_uring lend", "raw epoll", 16)),
     Goal("echo on io_uring, one connection, x raw loop", 0.9, True, faster("io_uring", "raw epoll", 1, 1)),
     Goal("echo on io_uring, x libuv", 1.35, True, faster("io_uring", "libuv", 16)),
     Goal("echo on io_uring, x Go", 1.6, True, faster("io_uring", "Go", 16)),

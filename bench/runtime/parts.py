@@ -88,7 +88,8 @@ def served(rig, plan, what, connections, servers, title):
 
 def echo(rig, plan):
     """{connections: {server: [ns, ...]}}"""
-    return {str(n): served(rig, plan, "echo", n, rig.echo_servers(), "echo") for n in plan.echo_connections}
+    servers = {**rig.echo_servers(), "weir io_uring lend": rig.echo_server("io_uring", "lend")}
+    return {str(n): served(rig, plan, "echo", n, servers, "echo") for n in plan.echo_connections}
 
 
 def churn(rig, plan):

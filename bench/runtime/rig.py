@@ -85,13 +85,16 @@ class Rig:
             raise Missing(self.missing.get(name, "has no such thing"))
         return self.output([*self.commands[name][0], operation, str(count)])
 
+    def echo_server(self, backend, form):
+        return [*self.commands["weir"][1], BACKENDS[backend], form]
+
     def echo_servers(self, backends=tuple(BACKENDS), forms=("task",)):
         """Names and commands: weir on each backend, then the others."""
         servers = {}
         for form in forms:
             for backend in backends:
                 name = f"weir {backend}" + (f" {form}" if len(forms) > 1 else "")
-                servers[name] = [*self.commands["weir"][1], BACKENDS[backend], form]
+                servers[name] = self.echo_server(backend, form)
         for name, (_, echo) in self.commands.items():
             if echo and name != "weir":
                 servers[name] = echo

@@ -1,14 +1,15 @@
 /*
- * weir_echo.c - an echo server on libweir: [BACKEND [task | watch]]
+ * weir_echo.c - an echo server on libweir: [BACKEND [task | lend | watch]]
  *
  * task   a task for each connection, as one would write it
+ * lend   the same without a buffer of its own
  * watch  a task only while there are bytes: an idle connection is a struct
  */
 #include <weir/weir.h>
 
 #include "serve.h"
 
-static bool watch;
+static bool watch, lend;
 static const char *backend;
 
 struct conn {
@@ -25,6 +26,25 @@ conn_serve(void *arg)
 	while (
 	    (n = weir_recv(&conn->io, bytes, sizeof(bytes), WEIR_NEVER)) > 0) {
 		n = weir_send(&conn->io, bytes, (size_t)n, NULL, WEIR_NEVER);
+		if (n < 0)
+			break;
+	}
+	weir_io_close(&conn->io);
+	free(conn);
+	return 0;
+}
+
+static int
+conn_serve_lent(void *arg)
+{
+	struct conn *conn = arg;
+	struct weir_lent lent;
+
+	while (weir_recv_lend(&conn->io, &lent, WEIR_NEVER) > 0) {
+		ssize_t n = weir_send(
+		    &conn->io, lent.memory, lent.length, NULL, WEIR_NEVER);
+
+		weir_lent_release(&lent);
 		if (n < 0)
 			break;
 	}
@@ -85,7 +105,8 @@ conn_open(int fd)
 		weir_io_watch(&conn->io, conn_ready);
 		return 0;
 	}
-	r = weir_task_start(NULL, "conn", conn_serve, conn);
+	r = weir_task_start(
+	    NULL, "conn", lend ? conn_serve_lent : conn_serve, conn);
 	if (r == 0)
 		return 0;
 	weir_io_close(&conn->io);
@@ -128,6 +149,7 @@ main(int argc, char **argv)
 
 	backend = options.backend = argc > 1 ? argv[1] : NULL;
 	watch = argc > 2 && strcmp(argv[2], "watch") == 0;
+	lend = argc > 2 && strcmp(argv[2], "lend") == 0;
 	listener = serve_listen();
 	return weir_run(&options, root, &listener) < 0 ? 3 : 0;
 }

@@ -98,6 +98,38 @@ no_worker(void)
 		_exit(1);
 }
 
+static int
+release_lent(void *arg)
+{
+	weir_lent_release(arg);
+	return 0;
+}
+
+static int
+root_release_elsewhere(void *arg)
+{
+	struct weir_lent lent;
+	struct weir_io io;
+	int fds[2];
+
+	(void)arg;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0 ||
+	    weir_io_attach_stream(&io, fds[0]) < 0 ||
+	    write(fds[1], "x", 1) != 1 ||
+	    weir_recv_lend(&io, &lent, WEIR_NEVER) != 1 ||
+	    weir_worker_start(1, "thief", release_lent, &lent) < 0)
+		_exit(1);
+	return weir_sleep(10 * WEIR_SECOND);
+}
+
+static void
+release_elsewhere(void)
+{
+	struct weir_options options = {.worker_count = 2};
+
+	weir_run(&options, root_release_elsewhere, NULL);
+}
+
 /* Whoever does not want to know how it ended says NULL. */
 static int
 root_no_exit(void *arg)
@@ -137,6 +169,7 @@ static const struct {
     {lock_outside, "weir: weir_mutex_lock(): mutex 'lock': called outside"},
     {no_root, "weir_run() without a function to run"},
     {no_worker, "weir_worker_start() for worker 3 of 0"},
+    {release_elsewhere, "on another worker than the one that lent it"},
     {pthread_lock_held, "a pthread lock (1 deep)"},
 };
 

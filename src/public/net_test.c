@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -163,6 +164,57 @@ root_udp(void *arg)
 	return 0;
 }
 
+/* Two buffers are out at once; what is longer than one comes in two. */
+static int
+root_lend(void *arg)
+{
+	static char many[WEIR_LENT_BYTES + 100];
+	struct weir_lent first, second;
+	struct weir_io io;
+	size_t got = 0;
+	int fds[2];
+
+	(void)arg;
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(weir_io_attach_stream(&io, fds[0]), 0);
+	assert_int_equal(weir_recv_lend(&io, &first, WEIR_PAST), -ETIMEDOUT);
+	assert_null(first.memory);
+	weir_lent_release(&first);
+	assert_int_equal(write(fds[1], "one", 3), 3);
+	assert_int_equal(weir_recv_lend(&io, &first, WEIR_NEVER), 3);
+	assert_int_equal(write(fds[1], "three", 5), 5);
+	assert_int_equal(weir_recv_lend(&io, &second, WEIR_NEVER), 5);
+	assert_int_equal(first.length, 3);
+	assert_memory_equal(first.memory, "one", 3);
+	assert_memory_equal(second.memory, "three", 5);
+	weir_lent_release(&first);
+	assert_null(first.memory);
+	weir_lent_release(&first);
+	weir_lent_release(&second);
+	memset(many, 'm', sizeof(many));
+	assert_int_equal(write(fds[1], many, sizeof(many)), sizeof(many));
+	close(fds[1]);
+	while (weir_recv_lend(&io, &first, WEIR_NEVER) > 0) {
+		assert_true(first.length <= WEIR_LENT_BYTES);
+		assert_memory_equal(first.memory, many, first.length);
+		got += first.length;
+		weir_lent_release(&first);
+	}
+	assert_int_equal(got, sizeof(many));
+	assert_null(first.memory);
+	weir_io_close(&io);
+	return 0;
+}
+
+static void
+run_on_uring(void **state)
+{
+	struct weir_options options = {.worker_count = 1, .backend = "uring"};
+
+	assert_int_equal(weir_run(&options, (weir_task_fn)*state, NULL), 0);
+}
+
 static void
 run(void **state)
 {
@@ -180,6 +232,8 @@ main(void)
 	    TEST(root_dial),
 	    TEST(root_resolve),
 	    TEST(root_udp),
+	    TEST(root_lend),
+	    {"root_lend on uring", run_on_uring, NULL, NULL, root_lend},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

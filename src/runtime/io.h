@@ -121,6 +121,7 @@ struct io_lent {
 	char *memory;
 	size_t length;
 	uint32_t buffer; /* of the backend, or IO_LENT_BLOCK */
+	uint32_t worker; /* that lent it */
 };
 SUSPENDS MUST_CHECK ssize_t io_recv_lend(
     struct io_fd *io, struct io_lent *ret, instant deadline);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "runtime/io/call.h"
+#include "runtime/misuse.h"
 #include "runtime/worker.h"
 
 #define IO_BLOCKS_IDLE_MAX 64
@@ -65,6 +66,7 @@ io_recv_lend(struct io_fd *io, struct io_lent *ret, instant deadline)
 		return result;
 	result = io_call_step(&op, "recv", deadline);
 	io_call_end(&op);
+	ret->worker = worker_here->index;
 	return result;
 }
 
@@ -75,6 +77,11 @@ io_lent_release(struct io_lent *lent)
 
 	if (lent->memory == NULL)
 		return;
+	if (unlikely(worker->index != lent->worker))
+		misuse("a buffer that a receive lent is given back on another "
+		       "worker than the one that lent it (worker %u); copy "
+		       "what other workers are to have",
+		    lent->worker);
 	if (lent->buffer == IO_LENT_BLOCK)
 		io_block_release(worker, lent->memory);
 	else

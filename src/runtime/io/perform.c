@@ -120,7 +120,9 @@ io_call_lend(struct io_op *op)
 	}
 	result = recv(op->io->fd, block, IO_LENT_BYTES, 0);
 	if (result > 0) {
-		*lent = (struct io_lent){block, (size_t)result, IO_LENT_BLOCK};
+		lent->memory = block;
+		lent->length = (size_t)result;
+		lent->buffer = IO_LENT_BLOCK;
 		return result;
 	}
 	io_block_release(worker, block);
