@@ -53,13 +53,14 @@ struct weir_http_request {
 	 * A body that is made as it is sent: returns the bytes put into @into
 	 * (1 to @room), 0 at the end, or an error, which ends the request. May
 	 * suspend. Sent as exactly body_length bytes, or, when that is 0, in
-	 * chunks.
+	 * chunks. When the server's answer comes before the body's end and is
+	 * not a success (413, say), the rest is not asked for.
 	 */
 	ssize_t (*body_read)(void *user, void *into, size_t room);
 	void *user;
 	int redirects_max; /* followed; 0: 10; below 0: none */
 	uint64_t reserved[4]; /* zero */
-	char error[160]; /* written: what went wrong, as a sentence; or "" */
+	char error[512]; /* written: what went wrong, as a sentence; or "" */
 };
 
 /*
@@ -73,10 +74,12 @@ struct weir_http_request {
  *
  * Returns 0 and an answer of any status; or, with request->error:
  * -EINVAL (URL, method, a field), -EPROTONOSUPPORT (https), -ELOOP (redirects),
- * -EBADMSG (not HTTP, or ambiguous), -EMSGSIZE (a head over head_max),
- * -ECONNRESET (closed before the answer), -ETIMEDOUT, -ENOMEM, what body_read
- * returned, the errors of name look-up and connect(2), or why the task was
- * stopped.
+ * -EBADMSG (not HTTP, or ambiguous, or more than 8 answers of 1xx),
+ * -EMSGSIZE (a head over head_max), -ECONNRESET (closed before the answer),
+ * -ETIMEDOUT, -ENOMEM, what body_read returned, or why the task was stopped.
+ * The connection is made as by weir_dial(), whose errors these are: -ENOENT
+ * (no such name), -EAGAIN (the name servers fail or are silent), those of
+ * connect(2); then request->error names each address with its own.
  */
 WEIR_API WEIR_MUST_CHECK int weir_http_fetch(struct weir_http_client *client,
     struct weir_http_request *request, struct weir_http_response **ret_response,

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "os/socket.h"
 #include "public/http_inner.h"
 #include "public/inner.h"
 
@@ -15,6 +16,8 @@
 #define HEAD_LIMIT          ((size_t)1 << 20)
 #define REDIRECTS_DEFAULT   10
 #define URL_BYTES_MAX       8192
+/* A body that is sent with the head: what a fresh connection's buffer takes. */
+#define UPLOAD_AT_ONCE_MAX 16384
 /* Of a redirect's body, to keep its connection. */
 #define DRAIN_BYTES 65536
 
@@ -242,19 +245,105 @@ send_body_read(struct fetch *fetch, struct io_fd *io)
 			       "the body is shorter than body_length");
 }
 
+/* ---- sending beside the answer ---- */
+
+/*
+ * A server may answer before it has all of a body, and then listen no more.
+ * While the caller's task sends, a task of ours reads. What says no ends the
+ * sending: nothing more can be written, so that a send which waits returns.
+ */
+struct upload {
+	struct weir_http_response *response;
+	instant deadline;
+	int result; /* of the head; 1: not yet */
+	bool sent;
+};
+
 static int
-fetch_send(struct fetch *fetch, struct io_fd *io, struct bytes head)
+upload_answer_task(void *arg)
+{
+	struct upload *upload = arg;
+	struct weir_http_response *response = upload->response;
+
+	upload->result = http_response_head(response, upload->deadline);
+	if (!upload->sent &&
+	    (upload->result < 0 || response->head.status >= 300))
+		(void)socket_shutdown_write(response->conn->io.fd);
+	return 0;
+}
+
+static int
+send_body(struct fetch *fetch, struct io_fd *io)
 {
 	const struct weir_http_request *request = fetch->request;
-	bool at_hand = fetch->with_body && request->body_read == NULL;
+
+	if (request->body_read != NULL)
+		return send_body_read(fetch, io);
+	return send_parts(fetch, io,
+	    &(struct iovec){(void *)request->body, request->body_length}, 1);
+}
+
+/* Whether the connection goes on to the answer although a send failed. */
+static bool
+send_may_be_answered(int r)
+{
+	return r == 0 || r == -EPIPE || r == -ECONNRESET;
+}
+
+/* What a request ends with whose body is sent and whose answer is read. */
+static int
+upload_end(struct upload *upload, int sent)
+{
+	struct http_head *head = &upload->response->head;
+
+	if (upload->result != 0)
+		return upload->result == 1 ? sent : upload->result;
+	if (sent == 0)
+		return 0;
+	head->keep_alive = false;
+	return head->status >= 300 || send_may_be_answered(sent) ? 0 : sent;
+}
+
+static int
+upload_run(struct fetch *fetch, struct weir_http_response *response)
+{
+	struct upload upload = {
+	    .response = response, .deadline = fetch->deadline, .result = 1};
+	struct scope scope;
+	int sent, r;
+
+	scope_init(&scope, instant_never());
+	r = task_start(&scope, "http answer", upload_answer_task, &upload);
+	if (r == 0) {
+		sent = send_body(fetch, &response->conn->io);
+		upload.sent = sent == 0;
+		if (send_may_be_answered(sent))
+			r = scope_wait(&scope);
+		if (r == 0)
+			r = upload_end(&upload, sent);
+	}
+	(void)scope_fini(&scope);
+	return r;
+}
+
+/* Send the request, receive the answer's head. */
+static int
+fetch_exchange(
+    struct fetch *fetch, struct weir_http_response *response, struct bytes head)
+{
+	const struct weir_http_request *request = fetch->request;
+	bool at_hand = fetch->with_body && request->body_read == NULL &&
+	    request->body_length <= UPLOAD_AT_ONCE_MAX;
 	struct iovec parts[2] = {{(void *)head.at, head.length},
 	    {(void *)request->body, at_hand ? request->body_length : 0}};
-	int r;
+	int r = send_parts(fetch, &response->conn->io, parts, at_hand ? 2 : 1);
 
-	r = send_parts(fetch, io, parts, at_hand ? 2 : 1);
-	if (r == 0 && fetch->with_body && request->body_read != NULL)
-		r = send_body_read(fetch, io);
-	return r;
+	if (r == 0 && fetch->with_body && !at_hand)
+		return upload_run(fetch, response);
+	/* It may have answered before it stopped listening. */
+	return send_may_be_answered(r)
+	    ? http_response_head(response, fetch->deadline)
+	    : r;
 }
 
 /* ---- one exchange ---- */
@@ -293,10 +382,7 @@ fetch_once(struct fetch *fetch, struct weir_http_response *response, bool fresh,
 	if (r < 0)
 		return r;
 	kept = response->conn->kept;
-	r = fetch_send(fetch, &response->conn->io, head);
-	/* It may have answered before it stopped listening. */
-	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
-		r = http_response_head(response, fetch->deadline);
+	r = fetch_exchange(fetch, response, head);
 	if (r == 0)
 		return 0;
 	*ret_again = kept && response->end == 0 &&

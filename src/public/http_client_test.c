@@ -377,6 +377,13 @@ part_failures(void)
 	expect_failure("HTTP/1.1 101 Switch\r\nUpgrade: x\r\nConnection: "
 		       "upgrade\r\n\r\n" CLOSE,
 	    -EBADMSG);
+#define HINT  "HTTP/1.1 103 Early Hints\r\n\r\n"
+#define HINTS HINT HINT HINT HINT HINT HINT HINT HINT
+	get(SCRIPT(HINTS "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+	    "ok");
+	expect_failure(HINTS HINT
+	    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" CLOSE,
+	    -EBADMSG);
 	memcpy(long_head, "HTTP/1.1 200 OK\r\nX: ", 20);
 	memset(long_head + 20, 'x', sizeof(long_head) - 21);
 	expect_failure(long_head, -EMSGSIZE);
@@ -432,6 +439,288 @@ part_kept(void)
 	assert_int_equal(fetch(&request, "/", &response), -ECONNRESET);
 }
 
+/* ---- servers that do not play along ---- */
+
+#define LARGE_BODY ((size_t)8 << 20)
+
+/* How a server behaves to one client, then closes. */
+struct refusal {
+	const char *answer; /* after the head */
+	bool stays; /* reads nothing more, and does not close for long */
+	struct weir_address at;
+	struct weir_io listener;
+};
+
+static int
+refuse(void *arg)
+{
+	struct refusal *refusal = arg;
+	struct weir_io io;
+	char head[4096];
+	size_t length = 0;
+	int fd = weir_accept(&refusal->listener, NULL, NULL, soon());
+
+	assert_true(fd >= 0);
+	assert_int_equal(weir_io_attach(&io, fd), 0);
+	do {
+		ssize_t got = weir_recv(
+		    &io, head + length, sizeof(head) - 1 - length, soon());
+
+		assert_true(got > 0);
+		length += (size_t)got;
+		head[length] = '\0';
+	} while (strstr(head, "\r\n\r\n") == NULL && length < sizeof(head) - 1);
+	(void)!weir_send(
+	    &io, refusal->answer, strlen(refusal->answer), NULL, soon());
+	if (refusal->stays)
+		(void)weir_sleep(60 * WEIR_SECOND);
+	weir_io_close(&io);
+	return 0;
+}
+
+static ssize_t
+body_without_end(void *user, void *into, size_t room)
+{
+	++*(unsigned *)user;
+	memset(into, 'x', room);
+	return (ssize_t)room;
+}
+
+static void
+refused_listen(struct refusal *refusal, const char *address)
+{
+	assert_int_equal(weir_address_parse(address, &refusal->at), 0);
+	assert_int_equal(
+	    weir_listen(&refusal->listener, &refusal->at, NULL), 0);
+	assert_int_equal(
+	    weir_local_address(&refusal->listener, &refusal->at), 0);
+}
+
+/* Returns what the fetch does; an answer has @status. */
+static int
+refused(struct refusal *refusal, struct weir_http_request *request, int status)
+{
+	struct weir_http_response *response;
+	struct weir_scope scope;
+	weir_time start;
+	char url[64];
+	int error;
+
+	refused_listen(refusal, "127.0.0.1:0");
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/",
+	    weir_address_port(&refusal->at));
+	request->url = url;
+	weir_scope_init(&scope, WEIR_NEVER);
+	assert_int_equal(weir_task_start(&scope, "refuse", refuse, refusal), 0);
+	start = weir_now();
+	error = weir_http_fetch(
+	    client, request, &response, weir_after(20 * WEIR_SECOND));
+	/* Not by its deadline. */
+	assert_true(weir_now() - start < 10 * WEIR_SECOND);
+	if (error == 0) {
+		assert_int_equal(weir_http_status(response), status);
+		if (status == 413)
+			expect_body(response, "too large");
+		weir_http_response_close(response);
+	}
+	weir_scope_cancel(&scope, 0);
+	(void)weir_scope_fini(&scope);
+	weir_io_close(&refusal->listener);
+	return error;
+}
+
+/* The answer comes in the midst of a body that is larger than all buffers. */
+static void
+part_refused(void)
+{
+	static const char no[] = "HTTP/1.1 413 Too Large\r\n"
+				 "Content-Length: 9\r\n\r\ntoo large";
+	char *large = calloc(1, LARGE_BODY);
+	unsigned reads = 0;
+	struct weir_http_request known = {
+	    .method = "PUT", .body = large, .body_length = LARGE_BODY};
+	struct weir_http_request made = {
+	    .method = "POST", .body_read = body_without_end, .user = &reads};
+	struct refusal refusal = {.answer = no};
+
+	assert_non_null(large);
+	for (unsigned i = 0; i < 2; i++) {
+		refusal.stays = i == 0;
+		assert_int_equal(refused(&refusal, &known, 413), 0);
+		assert_int_equal(refused(&refusal, &made, 413), 0);
+	}
+	assert_true(reads > 0);
+	/* It closes without an answer, or with what is none. */
+	refusal.answer = "";
+	assert_int_equal(refused(&refusal, &known, 0), -ECONNRESET);
+	refusal = (struct refusal){.answer = "SMTP ready\r\n", .stays = true};
+	assert_int_equal(refused(&refusal, &made, 0), -EBADMSG);
+	free(large);
+}
+
+/* ---- tasks that are stopped ---- */
+
+enum stop_at { STOP_FETCH, STOP_SEND, STOP_BODY_READ, STOP_READ };
+
+struct stopped {
+	enum stop_at at;
+	const char *url;
+	const void *body;
+	bool inside;
+	int result;
+};
+
+static ssize_t
+body_sleeps(void *user, void *into, size_t room)
+{
+	struct stopped *stopped = user;
+	int error;
+
+	stopped->inside = true;
+	error = weir_sleep(60 * WEIR_SECOND);
+	return error < 0 ? error : 0;
+}
+
+static int
+stopped_task(void *arg)
+{
+	struct stopped *stopped = arg;
+	struct weir_http_request request = {.url = stopped->url};
+	struct weir_http_response *response;
+	char block[64];
+
+	if (stopped->at == STOP_BODY_READ) {
+		request.body_read = body_sleeps;
+		request.user = stopped;
+		request.method = "POST";
+	} else if (stopped->at == STOP_SEND) {
+		request.body = stopped->body;
+		request.body_length = LARGE_BODY;
+		request.method = "PUT";
+	}
+	stopped->result =
+	    weir_http_fetch(client, &request, &response, WEIR_NEVER);
+	if (stopped->result < 0)
+		return 0;
+	stopped->inside = true;
+	stopped->result =
+	    (int)weir_http_read(response, block, sizeof(block), WEIR_NEVER);
+	weir_http_response_close(response);
+	return 0;
+}
+
+static int
+stop_one(enum stop_at at, const char *answer, const void *body)
+{
+	struct refusal refusal = {.answer = answer, .stays = true};
+	struct weir_scope servers, scope;
+	char url[64];
+	struct stopped stopped = {.at = at, .url = url, .body = body};
+
+	refused_listen(&refusal, "127.0.0.1:0");
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/",
+	    weir_address_port(&refusal.at));
+	weir_scope_init(&servers, WEIR_NEVER);
+	weir_scope_init(&scope, WEIR_NEVER);
+	assert_int_equal(
+	    weir_task_start(&servers, "refuse", refuse, &refusal), 0);
+	assert_int_equal(
+	    weir_task_start(&scope, "stopped", stopped_task, &stopped), 0);
+	assert_int_equal(weir_sleep(20 * WEIR_MILLISECOND), 0);
+	while ((at == STOP_BODY_READ || at == STOP_READ) && !stopped.inside)
+		assert_int_equal(weir_sleep(WEIR_MILLISECOND), 0);
+	weir_scope_cancel(&scope, -EOWNERDEAD);
+	(void)weir_scope_fini(&scope);
+	weir_scope_cancel(&servers, 0);
+	(void)weir_scope_fini(&servers);
+	weir_io_close(&refusal.listener);
+	return stopped.result;
+}
+
+/* Wherever it waits, it is told why, and its connection is given back: the
+ * client's only place is free again. */
+static void
+part_stopped(void)
+{
+	static const struct weir_http_options one = {.connections_max = 1};
+	struct weir_http_client *other = client;
+	char *large = calloc(1, LARGE_BODY);
+
+	assert_non_null(large);
+	assert_int_equal(weir_http_open(&one, &client), 0);
+	assert_int_equal(stop_one(STOP_FETCH, "", NULL), -EOWNERDEAD);
+	assert_int_equal(stop_one(STOP_SEND, "", large), -EOWNERDEAD);
+	assert_int_equal(stop_one(STOP_BODY_READ, "", NULL), -EOWNERDEAD);
+	assert_int_equal(
+	    stop_one(STOP_READ, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+		NULL),
+	    -EOWNERDEAD);
+	get(SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), "ok");
+	weir_http_close(client);
+	client = other;
+	free(large);
+}
+
+/* ---- names ---- */
+
+static void
+part_names(void)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	char path[] = "/tmp/weir-hosts-XXXXXX";
+	struct weir_resolve_options options = {
+	    .resolv_conf = "/nonexistent", .hosts = path};
+	struct weir_http_request request = {0};
+	struct weir_http_response *response;
+	struct refusal six = {.answer = ok};
+	struct weir_scope scope;
+	char url[64], text[64];
+	FILE *file = fdopen(mkstemp(path), "w");
+	unsigned short six_port;
+
+	assert_non_null(file);
+	/* Nobody listens on the first address of either. */
+	fputs("::1 both.test\n127.0.0.1 both.test\n"
+	      "127.0.0.9 six.test\n::1 six.test\n",
+	    file);
+	fclose(file);
+	assert_int_equal(weir_resolve_configure(&options), 0);
+
+	script = SCRIPT(ok);
+	snprintf(url, sizeof(url), "http://both.test:%u/", port);
+	request.url = url;
+	assert_int_equal(
+	    weir_http_fetch(client, &request, &response, soon()), 0);
+	weir_http_response_close(response);
+
+	refused_listen(&six, "[::1]:0");
+	six_port = weir_address_port(&six.at);
+	snprintf(url, sizeof(url), "http://six.test:%u/", six_port);
+	weir_scope_init(&scope, WEIR_NEVER);
+	assert_int_equal(weir_task_start(&scope, "refuse", refuse, &six), 0);
+	assert_int_equal(
+	    weir_http_fetch(client, &request, &response, soon()), 0);
+	weir_http_response_close(response);
+	(void)weir_scope_wait(&scope);
+	weir_scope_fini(&scope);
+	weir_io_close(&six.listener);
+
+	/* Now none does: each is told. */
+	assert_int_equal(weir_http_fetch(client, &request, &response, soon()),
+	    -ECONNREFUSED);
+	snprintf(text, sizeof(text), "[::1]:%u: Connection refused", six_port);
+	assert_non_null(strstr(request.error, text));
+	snprintf(
+	    text, sizeof(text), "127.0.0.9:%u: Connection refused", six_port);
+	assert_non_null(strstr(request.error, text));
+	request.url = "http://nobody.invalid/";
+	assert_int_equal(
+	    weir_http_fetch(client, &request, &response, soon()), -ENOENT);
+	unlink(path);
+	assert_int_equal(
+	    weir_resolve_configure(&(struct weir_resolve_options){0}), 0);
+}
+
 static int
 fetch_task(void *arg)
 {
@@ -475,11 +764,71 @@ part_limit(void)
 	client = other;
 }
 
+static unsigned order[8];
+static unsigned order_count;
+
+static int
+turn_task(void *arg)
+{
+	int error = fetch_task(NULL);
+
+	order[order_count++] = (unsigned)(uintptr_t)arg;
+	return error;
+}
+
+/* A place goes to whoever waits, not to whoever asks as it becomes free. */
+static void
+part_turns(void)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	const struct weir_http_options options = {.connections_max = 1};
+	struct weir_http_client *other = client;
+	struct weir_http_request request = {0};
+	struct weir_http_response *response;
+	struct weir_scope scope, other_scope;
+
+	script = SCRIPT(ok, ok, ok, ok, ok);
+	assert_int_equal(weir_http_open(&options, &client), 0);
+	order_count = 0;
+	weir_scope_init(&scope, WEIR_NEVER);
+	assert_int_equal(fetch(&request, "/", &response), 0);
+	assert_int_equal(
+	    weir_task_start(&scope, "turn", turn_task, (void *)1), 0);
+	assert_int_equal(weir_sleep(WEIR_MILLISECOND), 0);
+	/* The first is woken and has not run; we come in between. */
+	weir_http_response_close(response);
+	assert_int_equal(fetch(&request, "/", &response), 0);
+	assert_int_equal(order_count, 1);
+	weir_http_response_close(response);
+
+	/* Whoever is stopped as his turn comes passes it on. */
+	weir_scope_init(&other_scope, WEIR_NEVER);
+	assert_int_equal(fetch(&request, "/", &response), 0);
+	assert_int_equal(
+	    weir_task_start(&other_scope, "turn", turn_task, (void *)2), 0);
+	assert_int_equal(weir_sleep(WEIR_MILLISECOND), 0);
+	assert_int_equal(
+	    weir_task_start(&scope, "turn", turn_task, (void *)3), 0);
+	assert_int_equal(weir_sleep(WEIR_MILLISECOND), 0);
+	weir_scope_cancel(&other_scope, 0);
+	weir_http_response_close(response);
+	(void)weir_scope_fini(&other_scope);
+	assert_int_equal(weir_scope_wait(&scope), 0);
+	(void)weir_scope_fini(&scope);
+	assert_int_equal(order[2], 3);
+	script = SCRIPT(ok);
+	assert_int_equal(fetch(&request, "/", &response), 0);
+	weir_http_response_close(response);
+	weir_http_close(client);
+	client = other;
+}
+
 static int
 root(void *arg)
 {
 	static void (*const parts[])(void) = {part_bodies, part_fields,
-	    part_sending, part_redirects, part_failures, part_kept, part_limit};
+	    part_sending, part_redirects, part_failures, part_kept,
+	    part_refused, part_stopped, part_names, part_limit, part_turns};
 	struct sockaddr_in address = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);

@@ -33,6 +33,7 @@ struct weir_http_client {
 	struct list waiting; /* struct http_turn, for a connection to be free */
 	struct timer timer;
 	unsigned open; /* in use or idle */
+	unsigned promised; /* places of tasks that were woken for one */
 	unsigned idle_count;
 };
 

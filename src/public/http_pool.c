@@ -6,13 +6,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "net/dial.h"
-#include "net/resolve.h"
+#include "net/dial_host.h"
 #include "public/http_inner.h"
 #include "public/net.h"
 #include "runtime/runtime.h"
-
-#define ADDRESSES_MAX 16 /* tried, in turn */
 
 /* On the stack of a task that waits. */
 struct http_turn {
@@ -30,15 +27,27 @@ http_pool_init(struct weir_http_client *client)
 	timer_init(&client->timer, pool_timer);
 }
 
-/* A connection was closed, or one is idle. */
+/* Whether a connection can be had that nobody was woken for. */
+static bool
+pool_has_place(const struct weir_http_client *client)
+{
+	return client->options.connections_max + client->idle_count >
+	    client->open + client->promised;
+}
+
+/* A place may have become free: it is promised to whoever waits longest, so
+ * that none who comes later takes it before he runs. */
 static void
 pool_next(struct weir_http_client *client)
 {
-	struct list *node = list_pop_front(&client->waiting);
+	struct list *node;
 
-	if (node != NULL)
+	while (pool_has_place(client) &&
+	    (node = list_pop_front(&client->waiting)) != NULL) {
+		client->promised++;
 		event_set(
 		    &container_of(node, struct http_turn, of_waiting)->event);
+	}
 }
 
 void
@@ -153,22 +162,24 @@ pool_find(struct weir_http_client *client, const char *origin)
 	return NULL;
 }
 
-/* Wait until there may be room for one more. Whoever came first is first. */
+/* Wait for a place. Whoever came first is first. */
 static int
 pool_wait(struct weir_http_client *client, instant deadline)
 {
 	struct http_turn turn;
 	int error;
 
+	if (list_empty(&client->waiting) && pool_has_place(client))
+		return 0;
 	event_init(&turn.event);
 	list_push_back(&client->waiting, &turn.of_waiting);
 	error = event_wait(&turn.event, deadline);
-	if (error < 0 && list_empty(&turn.of_waiting)) {
-		/* Its turn came too late: it is passed on. */
-		event_wait_surely(&turn.event);
-		pool_next(client);
-	}
-	list_remove(&turn.of_waiting);
+	/* Whoever was woken has the place, also when he was stopped since: his
+	 * connection fails, and the place goes on to the next. */
+	if (error == 0)
+		client->promised--;
+	else
+		list_remove(&turn.of_waiting);
 	return error;
 }
 
@@ -188,62 +199,34 @@ static int
 pool_turn(struct weir_http_client *client, const char *origin, bool fresh,
     struct http_conn **ret_conn, instant deadline)
 {
-	bool waits = !list_empty(&client->waiting);
-	struct http_conn *oldest;
-	int error;
+	int error = pool_wait(client, deadline);
 
-	for (;;) {
-		*ret_conn = NULL;
-		if (!waits) {
-			if (!fresh)
-				*ret_conn = pool_find(client, origin);
-			if (*ret_conn != NULL ||
-			    client->open < client->options.connections_max)
-				return 0;
-			oldest = pool_oldest(client);
-			if (oldest != NULL) {
-				pool_replace(oldest);
-				return 0;
-			}
-		}
-		error = pool_wait(client, deadline);
-		if (error < 0)
-			return error;
-		waits = false;
+	if (error < 0)
+		return error;
+	*ret_conn = fresh ? NULL : pool_find(client, origin);
+	if (*ret_conn == NULL &&
+	    client->open == client->options.connections_max) {
+		must(client->idle_count > 0);
+		pool_replace(pool_oldest(client));
 	}
+	return 0;
 }
 
 static int
 pool_connect(struct http_conn *conn, struct bytes host, uint16_t port,
     struct appender *error, instant deadline)
 {
-	struct sockaddr_storage addresses[ADDRESSES_MAX];
-	unsigned count = 0;
-	const struct dial_options options = {0};
-	int os_error = 0;
-	int r;
+	static const struct dial_host_options options;
+	struct dial_host_error why = {.os_error = 0};
+	int r =
+	    dial_host(&conn->io, host, port, &options, deadline, NULL, &why);
 
-	r = resolve_name(
-	    host, port, addresses, ADDRESSES_MAX, &count, deadline);
-	if (r < 0) {
-		append_format(error, "%.*s: %s",
-		    (int)min_of(host.length, (size_t)80), host.at,
-		    error_text(r));
-		return inner_net_error(r, 0);
-	}
-	for (unsigned i = 0; i < count; i++) {
-		r = dial(&conn->io, (const struct sockaddr *)&addresses[i],
-		    resolve_address_length(&addresses[i]), &options, deadline,
-		    &os_error);
-		if (r == 0)
-			return 0;
-		if (r != E_CONNECT_FAILED && r != E_CONNECT_TIMEOUT)
-			break;
-	}
-	r = inner_net_error(r, os_error);
-	append_format(
-	    error, "connect to %.80s: %s", conn->origin, error_text(r));
-	return r;
+	if (r < 0)
+		append_bytes(error,
+		    bytes_of(why.text,
+			min_of(strlen(why.text),
+			    error->capacity - error->length)));
+	return inner_net_error(r, why.os_error);
 }
 
 int
@@ -264,8 +247,10 @@ http_pool_take(struct weir_http_client *client, struct bytes host,
 	if (r < 0 || *ret_conn != NULL)
 		return r;
 	conn = calloc(1, sizeof(*conn));
-	if (conn == NULL)
+	if (conn == NULL) {
+		pool_next(client);
 		return -ENOMEM;
+	}
 	conn->client = client;
 	memcpy(conn->origin, origin, sizeof(origin));
 	client->open++;
