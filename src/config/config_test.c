@@ -49,12 +49,16 @@ test_program(void **state)
 	    "trust: [10.0.0.0/8, 127.0.0.1, '::1']\n"
 	    "limits: {request_line: 4KiB, connections: 1000, min_rate: 1KB}\n"
 	    "log: {level: debug, access: {to: ./a.log, format: json}}\n"
+	    "resolver: {resolv_conf: own/resolv.conf, hosts: /h}\n"
 	    "admin: {socket: /run/w.sock, listen: '[::1]:9180', token: "
 	    "0123456789abcdef}\n"
 	    "sites: [{listen: 80, routes: [{respond: x}]}]\n");
 
 	assert_int_equal(s->threads, 4);
 	assert_text(s->backend, "epoll");
+	assert_int_equal(s->resolver.use, RESOLVER_OWN);
+	assert_text(s->resolver.resolv_conf, "/etc/weir/own/resolv.conf");
+	assert_text(s->resolver.hosts, "/h");
 	assert_text(s->user, "www-data");
 	assert_null(s->group.at);
 	assert_text(s->pid_file, "/etc/weir/run/weir.pid");

@@ -264,6 +264,15 @@ struct config_admin {
 	struct bytes token; /* required with listen */
 };
 
+enum config_resolver_use { RESOLVER_OWN, RESOLVER_SYSTEM };
+
+/* How names of servers become addresses. */
+struct config_resolver {
+	int use; /* enum config_resolver_use */
+	struct bytes resolv_conf; /* path; at == NULL: that of the system */
+	struct bytes hosts;
+};
+
 struct snapshot {
 	uint64_t version; /* set by the manager, from 1 */
 	uint64_t digest; /* of the file but for its sites and pools */
@@ -280,6 +289,7 @@ struct snapshot {
 	unsigned trusted_count;
 	struct config_limits limits;
 	struct config_log log;
+	struct config_resolver resolver;
 	struct config_admin admin;
 	struct config_site *sites;
 	unsigned site_count;

@@ -12,6 +12,8 @@
 #define TOP_THREADS_MAX 64
 #define TOP_TOKEN_MIN   16
 #define TOP_TOKEN_MAX   512
+/* As long as the resolver takes them. */
+#define TOP_RESOLVER_PATH 4096
 
 /* ---- runtime ---- */
 
@@ -41,8 +43,7 @@ static const struct shape top_threads_shape = {
 	NULL},
     .read = top_threads,
 };
-static const struct shape top_backend = {
-    .kind = SHAPE_ENUM,
+static const struct shape top_backend = {.kind = SHAPE_ENUM,
     .names = (const char *const[]){
 	"auto", "epoll", "uring", "poll", "select", NULL}};
 
@@ -62,6 +63,69 @@ static const struct table table_runtime = {
 	     "restart.",
     TABLE(runtime_keys),
 };
+
+/* ---- resolver ---- */
+
+static const struct shape top_resolver_use = {
+    .kind = SHAPE_ENUM,
+    .names =
+	(const char *const[]){
+	    [RESOLVER_OWN] = "own", [RESOLVER_SYSTEM] = "system", NULL},
+};
+
+static const struct key resolver_keys[] = {
+    KEY(struct config_resolver, use, "use", &top_resolver_use, "own",
+	"`own`: weir asks the name servers itself and keeps answers, denials "
+	"too, as long as they say. `system`: the C library is asked, and so "
+	"whatever nsswitch.conf names (mDNS, LDAP); it tells no TTL, and every "
+	"look-up goes to it."),
+    KEY_OPTIONAL(struct config_resolver, resolv_conf, "resolv_conf",
+	&shape_path, "/etc/resolv.conf",
+	"The file with the name servers, for `use: own`; read again when it "
+	"changes."),
+    KEY_OPTIONAL(struct config_resolver, hosts, "hosts", &shape_path,
+	"/etc/hosts",
+	"The file with names of this machine's own, for `use: own`; read "
+	"again when it changes."),
+};
+static const struct table table_resolver = {
+    .name = "resolver",
+    .title = "resolver",
+    .intro = "How names of servers in `pools` become addresses. Addresses "
+	     "that are known are looked up again after the pool's "
+	     "`resolve_every`; a look-up that failed is repeated a second "
+	     "later at the earliest.",
+    TABLE(resolver_keys),
+};
+
+static void
+top_resolver(struct reader *reader, const struct node *node, void *into)
+{
+	struct config_resolver *resolver = into;
+	static const char *const own[] = {"resolv_conf", "hosts"};
+
+	reader_map(reader, &table_resolver, node, resolver);
+	for (unsigned i = 0; i < array_count(own); i++) {
+		const struct node *key = node_get(node, own[i]);
+		struct bytes path =
+		    i == 0 ? resolver->resolv_conf : resolver->hosts;
+
+		if (key == NULL)
+			continue;
+		if (resolver->use == RESOLVER_SYSTEM)
+			reader_error(reader, key, NULL,
+			    "`%s` is for `use: own`: the C library reads files "
+			    "of its own",
+			    own[i]);
+		else if (path.at != NULL && path.length >= TOP_RESOLVER_PATH)
+			reader_error(
+			    reader, key, NULL, "a path has up to 4095 bytes");
+	}
+}
+_Static_assert(TOP_RESOLVER_PATH == 4096, "the message names it");
+
+static const struct shape top_resolver_shape = {
+    .kind = SHAPE_MAP, .table = &table_resolver, .read = top_resolver};
 
 /* ---- shutdown ---- */
 
@@ -489,6 +553,11 @@ static const struct key top_keys[] = {
 	.name = "log",
 	.shape = SHAPE_MAP_OF(&table_log),
 	.offset = offsetof(struct snapshot, log),
+    },
+    {
+	.name = "resolver",
+	.shape = &top_resolver_shape,
+	.offset = offsetof(struct snapshot, resolver),
     },
     {
 	.name = "admin",

@@ -7,12 +7,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "main/manager.h"
 #include "main/role.h"
+#include "net/resolve.h"
 #include "os/log.h"
 #include "runtime/io.h"
 #include "runtime/runtime.h"
@@ -25,6 +27,14 @@ struct role_pending {
 	int error_log;
 	int access_log; /* -1: off */
 	int log_level;
+	struct role_resolver *resolver;
+};
+
+/* The configuration's way to addresses; it outlives the snapshot. */
+struct role_resolver {
+	bool system;
+	char resolv_conf[PATH_MAX]; /* "": that of the system */
+	char hosts[PATH_MAX];
 };
 
 static struct {
@@ -33,6 +43,7 @@ static struct {
 	struct channel_message *message;
 	struct role_sockets *sockets;
 	struct role_pending pending;
+	struct role_resolver *resolver; /* in use; NULL: none was committed */
 	int log_level; /* -1: as the configuration says */
 	bool serving;
 	bool draining;
@@ -82,6 +93,49 @@ role_fd_keep(struct channel_message *message, unsigned index)
 	return fd;
 }
 
+/* ---- names ---- */
+
+static int
+role_resolver_new(
+    const struct config_resolver *from, struct role_resolver **ret_resolver)
+{
+	struct role_resolver *resolver = calloc(1, sizeof(*resolver));
+
+	if (resolver == NULL)
+		return -ENOMEM;
+	must(from->resolv_conf.length < PATH_MAX &&
+	    from->hosts.length < PATH_MAX);
+	resolver->system = from->use == RESOLVER_SYSTEM;
+	if (from->resolv_conf.length > 0)
+		memcpy(resolver->resolv_conf, from->resolv_conf.at,
+		    from->resolv_conf.length);
+	if (from->hosts.length > 0)
+		memcpy(resolver->hosts, from->hosts.at, from->hosts.length);
+	*ret_resolver = resolver;
+	return 0;
+}
+
+static const char *
+role_path(const char *path)
+{
+	return path[0] != '\0' ? path : NULL;
+}
+
+/* What is known of names stays known where nothing changed. */
+static void
+role_resolver_set(struct role_resolver *resolver_take)
+{
+	const struct role_resolver *old = follow.resolver;
+
+	if (old == NULL || memcmp(old, resolver_take, sizeof(*old)) != 0)
+		must(resolve_configure(&(struct resolve_options){
+			 .resolv_conf = role_path(resolver_take->resolv_conf),
+			 .hosts = role_path(resolver_take->hosts),
+			 .system = resolver_take->system}) == 0);
+	free(follow.resolver);
+	follow.resolver = resolver_take;
+}
+
 /* ---- prepare, commit, abort ---- */
 
 static void
@@ -100,6 +154,7 @@ role_pending_drop(void)
 		close(follow.pending.error_log);
 	if (follow.pending.access_log >= 0)
 		close(follow.pending.access_log);
+	free(follow.pending.resolver);
 	follow.pending = (struct role_pending){
 	    .error_log = -1,
 	    .access_log = -1,
@@ -123,7 +178,12 @@ role_prepare(struct snapshot *snapshot_take)
 	pending->error_log = role_fd_keep(message, CHANNEL_CONFIG_ERROR_LOG);
 	pending->access_log = role_fd_keep(message, CHANNEL_CONFIG_ACCESS_LOG);
 	channel_message_close(message);
-	r = follow.role->prepare(snapshot_take, follow.sockets, threads, &why);
+	r = role_resolver_new(&snapshot_take->resolver, &pending->resolver);
+	if (r == 0)
+		r = follow.role->prepare(
+		    snapshot_take, follow.sockets, threads, &why);
+	else
+		snapshot_free(snapshot_take);
 	role_sockets_close(follow.sockets);
 	if (r == 0) {
 		role_version_send(
@@ -159,6 +219,8 @@ role_commit(uint64_t version)
 	if (follow.log_level < 0)
 		log_level_set((enum log_level)pending->log_level);
 	role_error_log_set(pending->error_log);
+	role_resolver_set(pending->resolver);
+	pending->resolver = NULL;
 	follow.role->commit();
 	role_access_log_set(pending->access_log, false);
 	pending->error_log = pending->access_log = -1;

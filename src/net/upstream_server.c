@@ -21,6 +21,9 @@
 #include "os/log.h"
 #include "runtime/runtime.h"
 
+/* After a look-up that failed. */
+#define SERVER_RESOLVE_AGAIN duration_s(1)
+
 static __thread struct list server_registry;
 
 static struct list *
@@ -239,6 +242,13 @@ upstream_server_unref(struct upstream_server *server, bool pool)
 
 /* ---- addresses ---- */
 
+static bool
+server_name_fails(int error)
+{
+	return error == E_NO_ADDRESS || error == E_RESOLVER_FAILED ||
+	    error == E_RESOLVER_TIMEOUT;
+}
+
 static int
 server_resolve(struct upstream_server *server, instant deadline)
 {
@@ -249,10 +259,11 @@ server_resolve(struct upstream_server *server, instant deadline)
 	r = resolve_name(bytes_from(server->host), server->port, found,
 	    UPSTREAM_ADDRESSES_MAX, &count, deadline);
 	server->resolved = runtime_now();
+	if (r == -ETIMEDOUT && task_cancelled() == 0)
+		r = E_RESOLVER_TIMEOUT;
+	server->resolve_error = server_name_fails(r) ? r : 0;
 	if (r < 0)
 		return r;
-	if (count == 0)
-		return E_NO_ADDRESS;
 	memcpy(server->addresses, found, count * sizeof(found[0]));
 	for (unsigned i = 0; i < count; i++)
 		server->address_lengths[i] = resolve_address_length(&found[i]);
@@ -276,6 +287,18 @@ server_refresh_task(void *arg)
 	server->resolving = false;
 	upstream_server_unref(server, false);
 	return 0;
+}
+
+/* The first addresses. What failed a moment ago is not tried for every request
+ * that comes; the C library's resolver, say, keeps no denial. */
+static int
+server_resolve_first(struct upstream_server *server, instant deadline)
+{
+	if (server->resolve_error < 0 &&
+	    instant_before(runtime_now(),
+		instant_after(server->resolved, SERVER_RESOLVE_AGAIN)))
+		return server->resolve_error;
+	return server_resolve(server, deadline);
 }
 
 /* Old addresses serve while newer ones are looked up beside. */
@@ -328,7 +351,7 @@ upstream_server_connect(struct upstream_server *server, instant deadline,
 
 	server->refs++;
 	if (server->host != NULL && server->address_count == 0)
-		r = server_resolve(server, deadline);
+		r = server_resolve_first(server, deadline);
 	else if (server->host != NULL)
 		server_refresh(server);
 	conn = r == 0 ? calloc(1, sizeof(*conn)) : NULL;

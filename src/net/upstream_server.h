@@ -26,7 +26,8 @@ struct upstream_server {
 	struct sockaddr_storage addresses[UPSTREAM_ADDRESSES_MAX];
 	socklen_t address_lengths[UPSTREAM_ADDRESSES_MAX];
 	unsigned address_count, address_next;
-	instant resolved;
+	instant resolved; /* when it was last tried */
+	int resolve_error; /* what that came to */
 	bool resolving;
 	duration resolve_every;
 
