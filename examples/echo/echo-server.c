@@ -5,7 +5,9 @@
  *   ./echo-server 7777        port 0 takes a free one; the first line tells it
  *
  * A connection that says nothing has no task: it is a struct conn of a hundred
- * bytes, and its hook starts a task when bytes come.
+ * bytes, and its hook starts a task when bytes come. That is worth its pages
+ * where a server has very many connections that are mostly silent; elsewhere
+ * a task that waits for its client is shorter: see examples/lib/echo.c.
  */
 #include <weir/weir.h>
 

@@ -4,7 +4,8 @@
  *   cc echo.c $(pkg-config --cflags --libs weir)
  *
  * The server's conversation reads like a program that talks to one client; a
- * hundred thousand of them may run. The client gives the whole exchange two
+ * hundred thousand of them may run (examples/echo keeps silent connections
+ * without a task, for millions). The client gives the whole exchange two
  * seconds, and sees what it gets when nobody listens, and when nobody answers.
  */
 #include <weir/weir.h>

@@ -248,8 +248,10 @@ race_take(struct race *race, struct io_fd *io, struct net_address *ret_address)
 	struct race_attempt *winner = race->winner;
 	int fd = io_detach(&winner->io), r;
 
-	if (fd < 0)
+	if (fd < 0) {
+		io_close(&winner->io);
 		return fd;
+	}
 	r = io_attach_stream(io, fd);
 	if (r < 0) {
 		socket_close(fd);
