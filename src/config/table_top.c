@@ -557,6 +557,7 @@ static const struct key top_keys[] = {
     {
 	.name = "resolver",
 	.shape = &top_resolver_shape,
+	.absent = "see its keys",
 	.offset = offsetof(struct snapshot, resolver),
     },
     {
