@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#include "runtime/worker.h"
+#include "runtime/park.h"
 
 enum turn { TURN_OWNER, TURN_BODY };
 
@@ -39,7 +39,7 @@ generator_of(struct weir_generator *generator)
 
 /* Until somebody wakes @self, or it gets its turn. @next is NULL or goes on
  * at once if it can. */
-static void
+static inline void
 generator_park(struct task *self, struct task *next, bool uncancellable)
 {
 	struct worker *worker = worker_here;
@@ -53,8 +53,6 @@ generator_park(struct task *self, struct task *next, bool uncancellable)
 		worker_hand_over(worker, self, next);
 	else
 		worker_switch(worker, self);
-	self->uncancellable = false;
-	self->reason = NULL;
 }
 
 static int

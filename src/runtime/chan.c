@@ -206,8 +206,9 @@ chan_get(struct chan *channel, void *item, struct waiter **ret_wake)
 	return chan_get_now(channel, item, ret_wake);
 }
 
-/* Locked; unlocks. Waits in @queue for somebody who completes the call. */
-static int
+/* Locked; unlocks. Waits in @queue for somebody who completes the call. One
+ * function for both directions: see park.h. */
+static NOINLINE int
 chan_wait(struct chan *channel, struct list *queue, void *item,
     const char *reason, instant deadline)
 {
@@ -250,7 +251,7 @@ chan_recv_surely(struct chan *channel, void *item)
 }
 
 /* Before a call that may wait. */
-static int
+static inline int
 chan_call_start(struct chan *channel, const char *function)
 {
 	struct worker *worker = worker_here;
@@ -265,7 +266,7 @@ chan_call_start(struct chan *channel, const char *function)
 }
 
 /* Locked; of a call that did not wait. Unlocks. */
-static int
+static inline int
 chan_call_end(struct chan *channel, struct waiter *wake, int result)
 {
 	bool streak = ++channel->streak % CHAN_STREAK == 0;

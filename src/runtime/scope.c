@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "runtime/worker.h"
+#include "runtime/park.h"
 
 static void
 scope_clear(struct scope *scope)
@@ -60,14 +60,14 @@ scope_task_ended(struct scope *scope, struct task *task, int result)
 	    (scope->cancelled | task->cancelled) == 0)
 		scope->first_error = result;
 	if (scope->live == scope->daemons && scope->waiter != NULL)
-		task_wake(scope->waiter);
+		task_wake_here(scope->waiter);
 }
 
 /* Daemons have nobody to serve when they are alone and nobody can come. */
-static void
+static inline void
 scope_dismiss_daemons(struct scope *scope)
 {
-	if (scope->daemons == 0 || scope->live != scope->daemons)
+	if (likely(scope->daemons == 0) || scope->live != scope->daemons)
 		return;
 	list_each (node, &scope->tasks)
 		task_cancel_one(
@@ -88,13 +88,15 @@ int
 scope_wait(struct scope *scope)
 {
 	struct task *self = task_required(__func__);
+	struct worker *worker = worker_here;
 	int error;
 
 	scope_check_owner(scope, self, __func__);
 	while (scope->live > 0) {
 		scope_dismiss_daemons(scope);
 		scope->waiter = self;
-		error = task_park_inner("scope", instant_never());
+		error = task_park_inner_here(
+		    worker, self, "scope", instant_never());
 		scope->waiter = NULL;
 		if (error < 0)
 			return error;

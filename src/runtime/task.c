@@ -12,8 +12,8 @@
 #include "os/clock.h"
 #include "runtime/deadlock.h"
 #include "runtime/local.h"
+#include "runtime/park.h"
 #include "runtime/stack_report.h"
-#include "runtime/switch.h"
 #include "runtime/worker.h"
 
 static bool
@@ -23,14 +23,12 @@ task_shielded(const struct task *task, instant now)
 	    instant_before(now, task->shield_until);
 }
 
+/* Its scope or itself was stopped, but it may have a shield. */
 int
-task_stop_error(const struct task *task, instant now)
+task_stop_error_shielded(const struct task *task, instant now)
 {
 	const struct scope *scope = task->scope;
 
-	if (likely((scope->cancelled | task->cancelled) == 0 &&
-		instant_before(now, scope->deadline)))
-		return 0;
 	if (task_shielded(task, now))
 		return 0;
 	if (scope->cancelled != 0)
@@ -38,8 +36,7 @@ task_stop_error(const struct task *task, instant now)
 	return task->cancelled != 0 ? task->cancelled : -ETIMEDOUT;
 }
 
-/* When the park that @task is in must end, if nobody wakes it. */
-static instant
+instant
 task_park_end(const struct task *task)
 {
 	instant end = (task->scope->cancelled | task->cancelled) != 0
@@ -49,23 +46,6 @@ task_park_end(const struct task *task)
 	if (task->shield_depth != 0 && instant_before(end, task->shield_until))
 		end = task->shield_until;
 	return instant_earlier(end, task->deadline);
-}
-
-static void
-task_timer_need(struct task *task, instant when)
-{
-	if (instant_is_never(when))
-		return;
-	if (!timer_armed(&task->timer) ||
-	    instant_before(when, task->timer.when))
-		timer_start(&task->timer, when);
-}
-
-static void
-task_unpark(struct task *task, bool stopped)
-{
-	task->stopped = stopped;
-	worker_ready(worker_here, task);
 }
 
 /* @task's scope was cancelled, or its timer fired: end its park if it must end
@@ -265,43 +245,13 @@ task_need_yield(void)
 	return instant_since(clock_now(), worker_here->now).ns >= TASK_YIELD_NS;
 }
 
-/* @deadline has been stored, wake_pending and errors have been looked at. */
-static void
-task_park_now(struct worker *worker, struct task *self, const char *reason)
-{
-	self->state = TASK_PARKED;
-	self->since = worker->now;
-	self->reason = reason;
-	worker_switch(worker, self);
-	self->reason = NULL;
-}
-
-int
+/* A frame of its own: in backtraces it says that the task waits. */
+NOINLINE int
 task_park(const char *reason, instant deadline)
 {
-	struct worker *worker = worker_here;
-	struct task *self;
-	int error;
+	struct task *self = task_required(__func__);
 
-	self = task_required(__func__);
-	error = task_stop_error(self, worker->now);
-	if (error < 0)
-		return error;
-	if (self->wake_pending) {
-		self->wake_pending = false;
-		return 0;
-	}
-	if (!instant_before(worker->now, deadline))
-		return -ETIMEDOUT;
-	self->deadline = deadline;
-	self->uncancellable = false;
-	self->stopped = false;
-	task_timer_need(self, task_park_end(self));
-	task_park_now(worker, self, reason);
-	if (!self->stopped)
-		return 0;
-	error = task_stop_error(self, worker->now);
-	return error < 0 ? error : -ETIMEDOUT;
+	return task_park_here(worker_here, self, reason, deadline);
 }
 
 void
@@ -323,18 +273,9 @@ task_park_uncancellable(const char *reason)
 int
 task_park_inner(const char *reason, instant deadline)
 {
-	struct worker *worker = worker_here;
-	struct task *self;
-	int error;
+	struct task *self = task_required(__func__);
 
-	self = task_required(__func__);
-	worker->inner_parks++;
-	error = task_park(reason, deadline);
-	worker->inner_parks--;
-	if (likely(!self->broken))
-		return error;
-	self->broken = false;
-	return -EDEADLK;
+	return task_park_inner_here(worker_here, self, reason, deadline);
 }
 
 void
@@ -351,10 +292,7 @@ task_park_inner_uncancellable(const char *reason)
 void
 task_wake(struct task *task)
 {
-	if (task->state == TASK_PARKED)
-		task_unpark(task, false);
-	else
-		task->wake_pending = true;
+	task_wake_here(task);
 }
 
 int

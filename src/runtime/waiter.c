@@ -1,26 +1,14 @@
 #include "runtime/waiter.h"
 
-#include "runtime/worker.h"
+#include "runtime/park.h"
 
-static void
+void
 waiter_run(struct inbox_item *item)
 {
 	struct waiter *waiter = container_of(item, struct waiter, item);
 
 	waiter->woken = true;
-	task_wake(waiter->task);
-}
-
-void
-waiter_init(struct waiter *waiter, bool shared)
-{
-	waiter->item.run = waiter_run;
-	waiter->task = worker_here->current;
-	waiter->worker = worker_here->index;
-	waiter->shared = shared;
-	waiter->woken = false;
-	waiter->inner = false;
-	atomic_init(&waiter->claim, 0);
+	task_wake_here(waiter->task);
 }
 
 void
@@ -52,12 +40,15 @@ waiters_wake(struct waiters *waiters)
 int
 waiter_wait(struct waiter *waiter, const char *reason, instant deadline)
 {
+	struct worker *worker = worker_here;
+	struct task *self = waiter->task;
 	int error = 0;
 
 	while (!waiter->woken && error == 0)
-		error = waiter->inner ? task_park_inner(reason, deadline)
-				      : task_park(reason, deadline);
-	if (waiter->woken)
+		error = waiter->inner
+		    ? task_park_inner_here(worker, self, reason, deadline)
+		    : task_park(reason, deadline);
+	if (likely(waiter->woken))
 		return 0;
 	if (waiter_claim(waiter, WAITER_LEFT))
 		return error;

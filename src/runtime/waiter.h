@@ -14,7 +14,7 @@
 
 #include <stdatomic.h>
 
-#include "runtime/runtime.h"
+#include "runtime/worker.h"
 
 /* Claims are positive: which of the things came. */
 #define WAITER_LEFT (-1) /* by its own task: a deadline, a cancel */
@@ -29,8 +29,22 @@ struct waiter {
 	_Atomic int32_t claim; /* 0: nobody's */
 };
 
+void waiter_run(struct inbox_item *item);
+
 /* For the calling task. */
-void waiter_init(struct waiter *waiter, bool shared);
+static inline void
+waiter_init(struct waiter *waiter, bool shared)
+{
+	struct worker *worker = worker_here;
+
+	waiter->item.run = waiter_run;
+	waiter->task = worker->current;
+	waiter->worker = worker->index;
+	waiter->shared = shared;
+	waiter->woken = false;
+	waiter->inner = false;
+	atomic_init(&waiter->claim, 0);
+}
 
 /* True when nobody had claimed it. */
 static inline bool

@@ -4,6 +4,7 @@
 
 #include "os/clock.h"
 #include "runtime/io_backend.h"
+#include "runtime/park.h"
 #include "runtime/stack_report.h"
 #include "runtime/stall.h"
 #include "runtime/switch.h"
@@ -12,8 +13,7 @@
 
 __thread struct worker *worker_here __attribute__((tls_model("initial-exec")));
 
-/* Is it time to look at what the kernel has? */
-static NOINLINE bool
+NOINLINE bool
 worker_turn_over(struct worker *worker)
 {
 	instant now = clock_now();
@@ -26,9 +26,8 @@ worker_turn_over(struct worker *worker)
 	return false;
 }
 
-/* A simulation runs ready tasks in other orders: the one that it picks becomes
- * the first. Those that wait since the start of the turn stay before others. */
-static COLD void
+/* Those that wait since the start of the turn stay before others. */
+COLD void
 worker_ready_pick(struct worker *worker)
 {
 	uint32_t count = min_of(worker->ready_count,
@@ -48,36 +47,6 @@ worker_ready_pick(struct worker *worker)
 	if (worker->ready_first == NULL)
 		worker->ready_last = &task->next_ready;
 	worker->ready_first = task;
-}
-
-/* May the next task run, or is it the loop's turn? */
-static inline bool
-worker_turn_goes_on(struct worker *worker)
-{
-	if (worker->turn_left > 0) {
-		worker->turn_left--;
-		return true;
-	}
-	return likely(worker->turn_work < WORKER_TURN_WORK) ||
-	    !worker_turn_over(worker);
-}
-
-/* The next to run; NULL: the loop. */
-static inline struct task *
-worker_take_ready(struct worker *worker)
-{
-	struct task *task;
-
-	if (unlikely(worker->picks))
-		worker_ready_pick(worker);
-	task = worker->ready_first;
-	if (task == NULL || !worker_turn_goes_on(worker))
-		return NULL;
-	worker->ready_count--;
-	worker->ready_first = task->next_ready;
-	if (task->next_ready == NULL)
-		worker->ready_last = &worker->ready_first;
-	return task;
 }
 
 /* The stack of a task that ended can be given back only from another one. */
@@ -109,17 +78,8 @@ worker_switched(struct worker *worker)
 		worker_bury(worker);
 }
 
-/* A slice ends and the next begins. */
-static inline void
-worker_slice(struct worker *worker)
-{
-	worker->turn_work += 1 + (uint32_t)(TASK_SLICE_OPS - worker->ops_left);
-	worker->ops_left = TASK_SLICE_OPS;
-}
-
-/* From @self to @next, either of which is NULL for the loop. The only place
- * that switches: see switch.h. */
-static NOINLINE void
+/* The only place that switches: see switch.h. */
+NOINLINE void
 worker_leave(struct worker *worker, struct task *self, struct task *next)
 {
 	struct context *from = self != NULL ? &self->context : &worker->loop;
@@ -136,70 +96,6 @@ worker_leave(struct worker *worker, struct task *self, struct task *next)
 	switch_stack(&from->sp, to->sp);
 	/* Nothing is kept over the switch: it would go to memory before. */
 	worker_switched(worker_here);
-}
-
-static inline void
-worker_check_leave(struct worker *worker, struct task *self)
-{
-	if (unlikely(worker->nosuspend_depth != 0))
-		misuse_suspended(worker);
-	if (unlikely(!worker->stacks.guard_install))
-		stack_check(&worker->stacks, task_slot(self));
-#ifdef WEIR_SLOW_CHECKS
-	if (unlikely(switch_fp_control() != worker->fp_control))
-		misuse("a task waits or ends with another floating-point mode "
-		       "(rounding, exceptions) than it began with; all tasks "
-		       "of a worker share it: set it back before");
-#endif
-}
-
-void
-worker_switch(struct worker *worker, struct task *self)
-{
-	struct task *next;
-
-	worker_check_leave(worker, self);
-	next = worker_take_ready(worker);
-	worker_slice(worker);
-	/* Woken meanwhile, and the first. */
-	if (next == self)
-		self->state = TASK_RUNNING;
-	else
-		worker_leave(worker, self, next);
-}
-
-/* The slice goes with it: to the others the two are one. */
-void
-worker_hand_over(struct worker *worker, struct task *self, struct task *next)
-{
-	worker_check_leave(worker, self);
-	worker_leave(worker, self, next);
-}
-
-/* worker_ready() and worker_switch() in one, for speed. */
-void
-worker_yield(struct worker *worker, struct task *self)
-{
-	struct task *next = worker->ready_first;
-
-	worker_check_leave(worker, self);
-	if (unlikely(worker->picks) || !worker_turn_goes_on(worker)) {
-		worker_ready(worker, self);
-		next = worker->picks ? worker_take_ready(worker) : NULL;
-	} else if (next != NULL) {
-		self->state = TASK_READY;
-		self->next_ready = NULL;
-		*worker->ready_last = self;
-		worker->ready_last = &self->next_ready;
-		worker->ready_first = next->next_ready;
-	} else {
-		next = self;
-	}
-	worker_slice(worker);
-	if (next != self)
-		worker_leave(worker, self, next);
-	else
-		self->state = TASK_RUNNING;
 }
 
 static void

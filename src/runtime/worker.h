@@ -201,17 +201,6 @@ worker_required(const char *function)
 MUST_CHECK int worker_init(struct worker *worker, unsigned index);
 void worker_fini(struct worker *worker);
 void worker_run(struct worker *worker);
-/* Leave the current task for the next ready one or the loop; for good when it
- * is worker->ended. */
-void worker_switch(struct worker *worker, struct task *self);
-/* The same, and come back after those that are ready. */
-void worker_yield(struct worker *worker, struct task *self);
-/* Leave the current task, which is marked as parked, for @next, which is
- * parked and on no list that may wake it. */
-void
-worker_hand_over(struct worker *worker, struct task *self, struct task *next);
-/* First thing after a switch, on the new stack. */
-void worker_switched(struct worker *worker);
 static inline void
 worker_ready(struct worker *worker, struct task *task)
 {
@@ -224,7 +213,18 @@ worker_ready(struct worker *worker, struct task *task)
 void worker_wake(struct worker *worker);
 
 /* task.c */
-int task_stop_error(const struct task *task, instant now);
+int task_stop_error_shielded(const struct task *task, instant now);
+/* 0, or what the calls of @task return: it was stopped. */
+static inline int
+task_stop_error(const struct task *task, instant now)
+{
+	const struct scope *scope = task->scope;
+
+	if (likely((scope->cancelled | task->cancelled) == 0 &&
+		instant_before(now, scope->deadline)))
+		return 0;
+	return task_stop_error_shielded(task, now);
+}
 void task_stop(struct task *task); /* its scope was cancelled */
 void task_cancel_one(struct task *task, int error);
 /*
