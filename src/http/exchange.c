@@ -103,6 +103,7 @@ exchange_begin(struct exchange *ex, int64_t length)
 	else
 		head->framing = HTTP_BODY_UNTIL_CLOSE;
 	head->content_length = length >= 0 ? (uint64_t)length : 0;
+	ex->body_at_hand = length > 0;
 	return ex->ops->send_head(ex, head, bytes_of(NULL, 0), false);
 }
 

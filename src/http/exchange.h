@@ -117,6 +117,7 @@ struct exchange {
 	struct timeline timeline;
 
 	bool head_sent;
+	bool body_at_hand; /* it follows the head without a wait */
 	bool body_ended; /* the request body was read to its end */
 	bool client_gone;
 	uint16_t status; /* sent */
@@ -145,7 +146,9 @@ int exchange_respond(struct exchange *ex, struct bytes body);
 /*
  * exchange_begin - send the head of an answer whose body follows
  *
- * @length  of the body; -1: unknown (chunked, or until close for 1.0)
+ * @length  of the body; -1: unknown (chunked, or until close for 1.0). When it
+ *          is known the head may wait for the first bytes of the body: write
+ *          them at once
  * Then exchange_write / exchange_send_file, then exchange_end. For HEAD the
  * body calls do nothing.
  */

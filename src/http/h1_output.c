@@ -85,8 +85,9 @@ h1_send_account(struct session *s, instant began, size_t sent, ssize_t result)
 	return result < 0 ? h1_send_gone(s, result) : 0;
 }
 
+/* @flags: 0, or MSG_MORE when more is sent at once. */
 static int
-h1_sendv(struct session *s, struct iovec *iov, int count)
+h1_sendv(struct session *s, struct iovec *iov, int count, int flags)
 {
 	while (count > 0) {
 		struct iovec copy[3];
@@ -97,11 +98,11 @@ h1_sendv(struct session *s, struct iovec *iov, int count)
 
 		must(count <= 3);
 		memcpy(copy, iov, (size_t)count * sizeof(*iov));
-		if (count == 1)
+		if (count == 1 && flags == 0)
 			n = io_send(&s->conn->io, iov->iov_base, iov->iov_len,
 			    &sent, h1_send_deadline(s));
 		else
-			n = io_sendv(&s->conn->io, copy, count, 0, &sent,
+			n = io_sendv(&s->conn->io, copy, count, flags, &sent,
 			    h1_send_deadline(s));
 		if (n >= 0)
 			sent = (size_t)n;
@@ -118,7 +119,7 @@ h1_send(struct session *s, struct bytes data)
 {
 	struct iovec iov = {(void *)(uintptr_t)data.at, data.length};
 
-	return data.length == 0 ? 0 : h1_sendv(s, &iov, 1);
+	return data.length == 0 ? 0 : h1_sendv(s, &iov, 1, 0);
 }
 
 /* ---- heads ---- */
@@ -187,6 +188,12 @@ h1_send_head_and(
 	struct appender size = appender_over(size_line, sizeof(size_line));
 	bool chunk = s->chunked_out && body.length != 0;
 
+	/* One segment for the head and the first bytes of its body, which are
+	 * sent next. */
+	if (s->ex.body_at_hand && s->out_left != 0 && body.length == 0) {
+		iov[0] = (struct iovec){a->at, a->length};
+		return h1_sendv(s, iov, 1, MSG_MORE);
+	}
 	if (chunk)
 		http1_write_chunk_start(a, body.length);
 	if (body.length <= SESSION_JOIN_BYTES &&
@@ -205,7 +212,7 @@ h1_send_head_and(
 	iov[0] = (struct iovec){a->at, a->length};
 	iov[1] = (struct iovec){(void *)(uintptr_t)body.at, body.length};
 	iov[2] = (struct iovec){size.at, size.length};
-	return h1_sendv(s, iov, size.length != 0 ? 3 : 2);
+	return h1_sendv(s, iov, size.length != 0 ? 3 : 2, 0);
 }
 
 /* The head, written to @out, and as much of @body as belongs behind it. */
@@ -299,7 +306,7 @@ h1_send_chunk(struct session *s, struct bytes data)
 	iov[0] = (struct iovec){a.at, a.length};
 	iov[1] = (struct iovec){(void *)(uintptr_t)data.at, data.length};
 	iov[2] = (struct iovec){(char *)"\r\n", 2};
-	return h1_sendv(s, iov, 3);
+	return h1_sendv(s, iov, 3, 0);
 }
 
 static int

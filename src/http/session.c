@@ -123,6 +123,7 @@ session_exchange_init(struct session *s)
 	if (s->conn->request_count == 0)
 		ex->timeline.accepted = s->conn->accepted;
 	ex->head_sent = ex->body_ended = ex->client_gone = false;
+	ex->body_at_hand = false;
 	ex->peer_trusted = ex->server_reused = false;
 	ex->status = ex->attempts = 0;
 	ex->error = 0;

@@ -237,6 +237,11 @@ uring_submit(struct worker *worker, struct io_op *op)
 	case IO_OP_SEND:
 	case IO_OP_SENDV:
 	case IO_OP_SENDMSG:
+		/* Bytes that wait for more in the socket's queue make no
+		 * segment; a request and a switch would cost more. */
+		if ((op->flags & MSG_MORE) != 0 &&
+		    (op->io->ready & IO_OUT) != 0 && io_perform(op))
+			return 1;
 		return uring_at_kernel(u, op);
 	default:
 		return uring_at_edge(u, op);
