@@ -157,10 +157,12 @@ io_watches_run(struct worker *worker)
 	while ((node = list_pop_front(&watches)) != NULL) {
 		struct io_fd *io = container_of(node, struct io_fd, watched);
 
-		if (io->reader != NULL || io->on_ready == NULL)
+		/* A reader has what is there; the hook is for the rest. */
+		if (io->on_ready == NULL ||
+		    (io->reader != NULL && (io->ready & IO_IN) != 0))
 			continue;
-		if (io_readable(io))
-			io->on_ready(io, io->ready);
+		if (io->reader == NULL && io_readable(io))
+			io->on_ready(io, io->ready | IO_IN);
 		else if (worker->backend->watch != NULL)
 			worker->backend->watch(worker, io);
 	}
@@ -238,8 +240,7 @@ io_call_step(struct io_op *op, const char *reason, instant deadline)
 	/* Who does not wait is told what the kernel says, not what the loop
 	 * has seen so far. */
 	if (unlikely(!instant_before(worker->now, deadline)))
-		op->io->ready |= (uint8_t)io_code_needs(
-		    (enum io_code)op->code);
+		op->io->ready |= (uint8_t)io_code_needs((enum io_code)op->code);
 	error = worker->backend->submit(worker, op);
 	if (error != 0)
 		return error < 0 ? error : op->result;

@@ -140,22 +140,42 @@ uring_unpoll(struct uring *u, struct io_fd *io)
 	uring_cancel_tag(u, uring_tag(URING_POLL, io));
 }
 
+/* False: the kernel takes no more now. */
+static bool
+uring_poll_edges(struct uring *u, struct io_fd *io)
+{
+	if ((io->state & URING_POLLED) == 0)
+		return uring_poll_add(u, io, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
+		    IORING_POLL_ADD_MULTI);
+	if ((io->flags & URING_POLLED_ONCE) != 0)
+		/* Its end arms the other, for those who wait by then. */
+		uring_unpoll(u, io);
+	return true;
+}
+
+/* Nothing in the kernel tells the hook: the loop looks, and asks again. */
+void
+uring_watch_later(struct io_fd *io)
+{
+	list_remove(&io->watched);
+	list_push_back(&worker_here->watches, &io->watched);
+}
+
 void
 uring_poll_arm(struct uring *u, struct io_fd *io)
 {
-	if ((io->state & URING_POLLED) == 0)
-		uring_poll_add(u, io, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
-		    IORING_POLL_ADD_MULTI);
-	else if ((io->flags & URING_POLLED_ONCE) != 0)
-		/* Its end arms the other, for those who wait by then. */
-		uring_unpoll(u, io);
+	if (unlikely(!uring_poll_edges(u, io)))
+		uring_watch_later(io);
 }
 
 void
 uring_poll_once(struct uring *u, struct io_fd *io)
 {
-	if ((io->state & URING_POLLED) == 0 &&
-	    uring_poll_add(u, io, EPOLLIN | EPOLLRDHUP, 0))
+	if ((io->state & URING_POLLED) != 0)
+		return;
+	if (unlikely(!uring_poll_add(u, io, EPOLLIN | EPOLLRDHUP, 0)))
+		uring_watch_later(io);
+	else
 		io->flags |= URING_POLLED_ONCE;
 }
 
@@ -174,9 +194,10 @@ uring_at_edge(struct uring *u, struct io_op *op)
 		op->code == IO_OP_CONNECT) &&
 	    io_perform(op))
 		return 1;
+	if (unlikely(!uring_poll_edges(u, io)))
+		return -ENOMEM;
 	op->done = false;
 	op->state = URING_AT_EDGE;
-	uring_poll_arm(u, io);
 	return 0;
 }
 
@@ -202,8 +223,8 @@ uring_submit_reader(struct uring *u, struct io_op *op)
 	}
 	if (op->code == IO_OP_LEND && (io->flags & IO_FD_STREAM) != 0) {
 		uring_arm(u, io);
-		if ((io->state & URING_ARMED) == 0)
-			return -ENOMEM;
+		if (unlikely((io->state & URING_ARMED) == 0))
+			return uring_at_edge(u, op);
 		op->done = false;
 		op->state = URING_AT_LENT;
 		return 0;
@@ -351,6 +372,9 @@ uring_op_done(struct uring *u, struct io_op *op, int result)
 {
 	int r = 0;
 
+	/* Taken back before the kernel had it. */
+	if (result == -ENOENT && op->state == URING_CANCELLED)
+		result = -ECANCELED;
 	if (op->io == NULL) {
 		/* Closed under the call. */
 		io_complete(op, result == -ECANCELED ? -EBADF : result);
@@ -383,14 +407,24 @@ uring_edge_waiter(const struct io_op *op)
 	return op != NULL && !op->done && op->state == URING_AT_EDGE;
 }
 
+static void
+uring_edge_fail(struct io_op *op)
+{
+	if (uring_edge_waiter(op))
+		io_complete(op, -ENOMEM);
+}
+
 /* A poll is over. */
 static void
 uring_poll_ended(struct uring *u, struct io_fd *io)
 {
 	io->state &= (uint8_t) ~(URING_POLLED | URING_UNPOLLING);
 	io->flags &= (uint8_t)~URING_POLLED_ONCE;
-	if (uring_edge_waiter(io->reader) || uring_edge_waiter(io->writer))
-		uring_poll_arm(u, io);
+	if ((uring_edge_waiter(io->reader) || uring_edge_waiter(io->writer)) &&
+	    unlikely(!uring_poll_edges(u, io))) {
+		uring_edge_fail(io->reader);
+		uring_edge_fail(io->writer);
+	}
 }
 
 /* The hook of @io, last: it may close and free it. */
@@ -489,8 +523,12 @@ uring_poll(struct worker *worker, instant until, unsigned batch)
 	unsigned count = 0;
 	int error;
 
-	if (unlikely(!u->wake_armed))
+	if (unlikely(!u->wake_armed)) {
 		uring_wake_arm(u);
+		/* Nobody could end the wait. */
+		if (!u->wake_armed)
+			until = instant_past();
+	}
 	error = uring_wait(u, until);
 	if (error < 0)
 		return error;

@@ -166,8 +166,9 @@ void uring_guard_done(struct uring *u, const struct io_uring_cqe *cqe);
 
 /* ---- uring.c ---- */
 
-/* A poll that tells of all edges. */
+/* For a hook: a poll that tells of all edges. */
 void uring_poll_arm(struct uring *u, struct io_fd *io);
+void uring_watch_later(struct io_fd *io);
 /* One that tells of IO_IN once, also if it is so already. */
 void uring_poll_once(struct uring *u, struct io_fd *io);
 /* After a receive: is the stream's next message worth a buffer of ours? */

@@ -291,7 +291,7 @@ uring_recv_note(
 		return;
 	}
 	if (cqe->res == -ECANCELED || cqe->res == -ENOBUFS ||
-	    cqe->res == -EINTR || cqe->res == -EAGAIN)
+	    cqe->res == -ENOENT || cqe->res == -EINTR || cqe->res == -EAGAIN)
 		return;
 	io->state |= URING_ENDED;
 	io->unread.end = (int16_t)cqe->res;
@@ -317,10 +317,13 @@ void
 uring_listen(struct uring *u, struct io_fd *io, bool no_buffers)
 {
 	if (no_buffers || (io->state & URING_BULK) != 0 ||
-	    io->unread.count >= URING_UNREAD_BUFFERS)
+	    io->unread.count >= URING_UNREAD_BUFFERS) {
 		uring_poll_once(u, io);
-	else
-		uring_arm(u, io);
+		return;
+	}
+	uring_arm(u, io);
+	if (unlikely((io->state & URING_ARMED) == 0))
+		uring_watch_later(io);
 }
 
 static void

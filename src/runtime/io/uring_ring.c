@@ -340,18 +340,43 @@ uring_sqe(struct uring *u)
 	return sqe;
 }
 
+/* A request that the kernel does not have yet becomes one that ends with
+ * -ENOENT: a cancel of nothing. */
+static bool
+uring_take_back(struct uring *u, uint64_t tag)
+{
+	for (unsigned i = u->sq_submitted; i != u->sq_tail; i++) {
+		struct io_uring_sqe *sqe = &u->sqes[i & u->sq_mask];
+
+		if (sqe->user_data != tag)
+			continue;
+		*sqe = (struct io_uring_sqe){.opcode = IORING_OP_ASYNC_CANCEL,
+		    .fd = -1,
+		    .addr = (uint64_t)URING_NOBODY << 60 | 1,
+		    .user_data = tag};
+		return true;
+	}
+	return false;
+}
+
+/* The kernel takes no requests now: at once, without one. */
+static COLD void
+uring_cancel_now(struct uring *u, uint64_t tag)
+{
+	struct io_uring_sync_cancel_reg reg = {
+	    .addr = tag, .fd = -1, .timeout = {-1, -1}};
+
+	if (!uring_take_back(u, tag))
+		uring_register(u->fd, IORING_REGISTER_SYNC_CANCEL, &reg, 1);
+}
+
 void
 uring_cancel_tag(struct uring *u, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = uring_sqe(u);
 
 	if (unlikely(sqe == NULL)) {
-		/* At once, without a request. What is still in our queue is
-		 * not found; its completion comes when it will. */
-		struct io_uring_sync_cancel_reg reg = {
-		    .addr = tag, .fd = -1, .timeout = {-1, -1}};
-
-		uring_register(u->fd, IORING_REGISTER_SYNC_CANCEL, &reg, 1);
+		uring_cancel_now(u, tag);
 		return;
 	}
 	sqe->opcode = IORING_OP_ASYNC_CANCEL;

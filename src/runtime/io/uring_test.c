@@ -2,6 +2,7 @@
  * uring_test.c - the limits of the ring: queues that are full, buffers that
  * are used up, a kernel that says no
  */
+#include <dlfcn.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -251,6 +252,168 @@ t_buffers_used_up(void **state)
 	run(starved_root);
 }
 
+/* ---- a kernel that takes no requests for a while ---- */
+
+static bool refuses;
+static unsigned sync_cancels;
+
+/* In front of the C library's. */
+long
+syscall(long number, ...)
+{
+	static long (*real)(long number, ...);
+	long a[6];
+	va_list args;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	if (number == SYS_io_uring_enter && refuses && a[1] != 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (number == SYS_io_uring_register &&
+	    a[1] == IORING_REGISTER_SYNC_CANCEL)
+		sync_cancels++;
+	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+struct refused {
+	struct pair pair;
+	instant deadline;
+	ssize_t result;
+	bool ended;
+};
+
+static int
+refused_task(void *arg)
+{
+	struct refused *r = arg;
+	char byte;
+
+	r->result = io_recv(&r->pair.io, &byte, 1, r->deadline);
+	r->ended = true;
+	return 0;
+}
+
+static void
+refused_start(struct scope *scope, struct refused *r, int ms)
+{
+	pair_unix(&r->pair);
+	r->deadline = after_ms(ms);
+	assert_int_equal(task_start(scope, "refused", refused_task, r), 0);
+}
+
+static struct refused before, queue[URING_SQ_ENTRIES], beyond;
+
+/* The queue is full and stays so. */
+static void
+refused_fill(struct scope *scope)
+{
+	refused_start(scope, &before, 40);
+	settle();
+	refuses = true;
+	for (size_t i = 0; i < array_count(queue); i++)
+		refused_start(scope, &queue[i], i == 0 ? 40 : 20000);
+	assert_int_equal(task_yield(), 0);
+	refused_start(scope, &beyond, 20000);
+	assert_int_equal(task_yield(), 0);
+	assert_true(beyond.ended);
+	assert_int_equal(beyond.result, -ENOMEM);
+	assert_false(before.ended || queue[0].ended);
+}
+
+static unsigned refused_told;
+
+static void
+refused_hook(struct io_fd *io, unsigned events)
+{
+	assert_true((events & IO_IN) != 0);
+	io->on_ready = NULL;
+	refused_told++;
+}
+
+/* Whoever cannot be told of an edge is told so, or is looked after by the
+ * loop; nobody is forgotten. */
+static void
+refused_edges(void)
+{
+	struct pair stream, other, late[2];
+	struct io_lent lent;
+	char byte;
+
+	pair_stream(&stream);
+	pair_unix(&other);
+	pair_stream(&late[0]);
+	pair_unix(&late[1]);
+	assert_int_equal(
+	    io_read(&other.io, &byte, 1, after_ms(20000)), -ENOMEM);
+	assert_int_equal(
+	    io_recv_lend(&stream.io, &lent, after_ms(20000)), -ENOMEM);
+	put(stream.peer, "lent");
+	assert_int_equal(io_recv_lend(&stream.io, &lent, after_ms(20000)), 4);
+	io_lent_release(&lent);
+	refused_told = 0;
+	io_watch(&stream.io, refused_hook);
+	io_watch(&other.io, refused_hook);
+	io_watch(&late[0].io, refused_hook);
+	io_watch(&late[1].io, refused_hook);
+	settle();
+	assert_int_equal(refused_told, 0);
+	put(stream.peer, "x");
+	put(other.peer, "x");
+	settle();
+	assert_int_equal(refused_told, 2);
+	assert_int_equal(task_sleep(duration_ms(60)), 0);
+	refuses = false;
+	settle();
+	put(late[0].peer, "x");
+	put(late[1].peer, "x");
+	settle();
+	assert_int_equal(refused_told, 4);
+	pair_close(&stream);
+	pair_close(&other);
+	pair_close(&late[0]);
+	pair_close(&late[1]);
+}
+
+static int
+refused_root(void *arg)
+{
+	struct scope scope;
+
+	(void)arg;
+	sync_cancels = 0;
+	scope_init(&scope, instant_never());
+	refused_fill(&scope);
+	refused_edges();
+	/* One was the kernel's, one still ours. */
+	assert_int_equal(sync_cancels, 1);
+	for (size_t i = 1; i < array_count(queue); i++)
+		put(queue[i].pair.peer, "x");
+	assert_int_equal(scope_wait(&scope), 0);
+	scope_fini(&scope);
+	assert_int_equal(before.result, -ETIMEDOUT);
+	assert_int_equal(queue[0].result, -ETIMEDOUT);
+	pair_close(&before.pair);
+	pair_close(&beyond.pair);
+	for (size_t i = 0; i < array_count(queue); i++) {
+		assert_int_equal(queue[i].result, i == 0 ? -ETIMEDOUT : 1);
+		pair_close(&queue[i].pair);
+	}
+	return 0;
+}
+
+static void
+t_refused(void **state)
+{
+	(void)state;
+	run(refused_root);
+}
+
 /* ---- a sandbox ---- */
 
 static int
@@ -305,6 +468,7 @@ main(void)
 	    cmocka_unit_test(t_completions_full),
 	    cmocka_unit_test(t_unread_bounded),
 	    cmocka_unit_test(t_buffers_used_up),
+	    cmocka_unit_test(t_refused),
 	    cmocka_unit_test(t_denied),
 	};
 
