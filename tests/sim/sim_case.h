@@ -32,6 +32,8 @@ struct sim_case {
 extern const struct sim_case sim_case_streams;
 extern const struct sim_case sim_case_tasks;
 extern const struct sim_case sim_case_http;
+extern const struct sim_case sim_case_names;
+extern const struct sim_case sim_case_client;
 
 /* As must(), with what was seen. */
 #define expect(x, format, ...)                                                 \

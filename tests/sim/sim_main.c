@@ -22,8 +22,8 @@
 /* Every so many seeds one is run twice, and must go the same way. */
 #define SEED_TWICE 8
 
-static const struct sim_case *const cases[] = {
-    &sim_case_streams, &sim_case_tasks, &sim_case_http};
+static const struct sim_case *const cases[] = {&sim_case_streams,
+    &sim_case_tasks, &sim_case_http, &sim_case_names, &sim_case_client};
 
 static struct arguments {
 	const struct sim_case *chosen[array_count(cases)];
