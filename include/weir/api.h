@@ -12,7 +12,8 @@
  *            of options is all zero but for what is chosen; "NULL: all zero".
  * Suspends   a function whose comment says so may let other tasks run before
  *            it returns; it is called in a task. What was read from shared
- * state is stale afterwards; so is errno, which no function here uses.
+ *            state is stale afterwards; so is errno, which no function here
+ *            uses.
  */
 #ifndef WEIR_API_H
 #define WEIR_API_H

@@ -43,6 +43,7 @@ struct weir_mutex {
 			0                                                      \
 		}                                                              \
 	}
+
 #define weir_mutex_init(m, name)                                               \
 	weir_mutex_init_at((m), (name), 0, __FILE__, __LINE__)
 #define weir_mutex_init_reentrant(m, name)                                     \

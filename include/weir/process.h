@@ -102,9 +102,10 @@ WEIR_API struct weir_io *weir_process_stdin(struct weir_process *process);
 WEIR_API struct weir_io *weir_process_stdout(struct weir_process *process);
 WEIR_API struct weir_io *weir_process_stderr(struct weir_process *process);
 
-/* Suspends until it has ended; any number of tasks, any number of times.
- * @ret_exit (may be NULL). Returns 0; -ETIMEDOUT or why the caller was stopped:
- * it goes on; -ECHILD: somebody else in this program took its status. */
+/* Suspends until it has ended; any number of tasks, any number of times. How it
+ * ended is *@ret_exit, which may be NULL. Returns 0; -ETIMEDOUT or why the
+ * caller was stopped: it goes on; -ECHILD: somebody else in this program took
+ * its status. */
 WEIR_API WEIR_MUST_CHECK int weir_process_wait(struct weir_process *process,
     struct weir_exit *ret_exit, weir_time deadline);
 

@@ -81,7 +81,8 @@ mutex_lock_at(struct mutex *m, instant deadline, const char *file, int line)
 	struct sync_waiter waiter;
 	int error;
 
-	error = sync_check(&m->sync, mutex_is(m), "weir_mutex_lock");
+	error = sync_check(&m->sync, mutex_is(m),
+	    m->sync.kind == SYNC_ONCE ? "weir_once_run" : "weir_mutex_lock");
 	if (unlikely(error < 0))
 		return error;
 	sync_enter(&m->sync);
