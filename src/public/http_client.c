@@ -582,6 +582,9 @@ weir_http_fetch(struct weir_http_client *client,
 	free(next);
 	if (r < 0)
 		r = fetch_error(&fetch, r);
+	else
+		/* Of a body that the answer did not wait for. */
+		fetch.error.length = 0;
 	request->error[fetch.error.length] = '\0';
 	return r;
 }
