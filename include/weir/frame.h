@@ -75,7 +75,8 @@ WEIR_API WEIR_MUST_CHECK int
 weir_frame_send(struct weir_io *io, const struct weir_framing *framing,
     const void *data, size_t length, weir_time deadline);
 
-/* Receives into @buffer, and cuts frames out of it. One task at a time. */
+/* Receives into @buffer, and cuts frames out of it. One task at a time. Its
+ * fields are for the functions below. */
 struct weir_reader {
 	struct weir_io *io;
 	unsigned char *buffer;

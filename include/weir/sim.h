@@ -70,11 +70,11 @@ struct weir_sim_options {
 WEIR_API void weir_sim_faults_some(struct weir_sim_faults *ret_faults);
 
 /* The way from host @from to host @to, whatever the ports; NULL: any host.
- * Inside weir_run(). The last one set counts. Returns 0, -EINVAL (not IPv4 or
- * IPv6), -ENOSPC (more than 64). */
+ * @link NULL: all zero. Inside weir_run(). The last one set counts. Returns 0,
+ * -EINVAL (not IPv4 or IPv6), -ENOSPC (more than 64). */
 WEIR_API WEIR_MUST_CHECK int weir_sim_link_set(const struct sockaddr *from,
     const struct sockaddr *to, const struct weir_sim_link *link);
-/* From here on. Inside weir_run(). */
+/* From here on; NULL: none. Inside weir_run(). */
 WEIR_API void weir_sim_faults_set(const struct weir_sim_faults *faults);
 
 /* Below @limit, from the seed: for what a test decides. */

@@ -11,7 +11,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+#ifdef HAVE_VALGRIND
+#	include <valgrind/valgrind.h>
+#endif
 
 #include "base/list.h"
 #include "os/cpu.h"
@@ -131,6 +136,18 @@ pool_slot_kill(struct pool_slot *slot)
 	(void)pool_slot_clear(slot, &exit);
 }
 
+/* Also when its file was replaced or removed; under valgrind, whose own name
+ * that is, by the name of its start. */
+static const char *
+pool_program(void)
+{
+#ifdef HAVE_VALGRIND
+	if (RUNNING_ON_VALGRIND)
+		return (const char *)getauxval(AT_EXECFN);
+#endif
+	return "/proc/self/exe";
+}
+
 static int
 pool_slot_start_on(struct pool_slot *slot, int ends[2])
 {
@@ -138,7 +155,7 @@ pool_slot_start_on(struct pool_slot *slot, int ends[2])
 	char *changes[] = {POOL_CHILD_VARIABLE "=1", NULL};
 	const struct spawn_fd fd = {ends[1], POOL_CHILD_FD};
 	const struct process_options options = {
-	    .path = "/proc/self/exe",
+	    .path = pool_program(),
 	    .argv = argv,
 	    .environment_changes = changes,
 	    .fds = &fd,

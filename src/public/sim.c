@@ -64,7 +64,8 @@ int
 weir_sim_link_set(const struct sockaddr *from, const struct sockaddr *to,
     const struct weir_sim_link *link)
 {
-	struct sim_link inner = sim_inner_link(link);
+	static const struct weir_sim_link none;
+	struct sim_link inner = sim_inner_link(link != NULL ? link : &none);
 
 	return sim_link_set(from, to, &inner);
 }
@@ -72,7 +73,9 @@ weir_sim_link_set(const struct sockaddr *from, const struct sockaddr *to,
 void
 weir_sim_faults_set(const struct weir_sim_faults *faults)
 {
-	struct sim_faults inner = sim_inner_faults(faults);
+	static const struct weir_sim_faults none;
+	struct sim_faults inner =
+	    sim_inner_faults(faults != NULL ? faults : &none);
 
 	sim_faults_set(&inner);
 }
