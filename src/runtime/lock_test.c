@@ -12,10 +12,12 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
+#include "runtime/chan.h"
 #include "runtime/deadlock.h"
 #include "runtime/io.h"
 #include "runtime/lock.h"
 #include "runtime/runtime.h"
+#include "runtime/select.h"
 #include "runtime/sync.h"
 
 static const struct runtime_options one_worker = {.worker_count = 1};
@@ -496,6 +498,26 @@ oversleep(void *arg)
 	return 0;
 }
 
+/* Channels of this worker: nobody is left to send. */
+static void
+asleep_on_channels(void)
+{
+	const struct chan_options options = {.item_bytes = 1};
+	struct chan *channel;
+	char item;
+	struct select_case cases[] = {{.kind = SELECT_RECV, .item = &item}};
+
+	assert_int_equal(chan_new(&options, &channel), 0);
+	assert_int_equal(chan_recv(channel, &item, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 3);
+	assert_non_null(strstr(said, "waits for channel recv"));
+	cases[0].source = channel;
+	assert_int_equal(select_wait(cases, 1, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 4);
+	assert_non_null(strstr(said, "waits for select"));
+	chan_unref(channel);
+}
+
 static int
 wait_for_scope(void *arg)
 {
@@ -538,6 +560,7 @@ root_asleep(void *arg)
 	assert_int_equal(
 	    semaphore_take(&t.never, 9, instant_never()), -EDEADLK);
 	assert_int_equal(said_count[DEADLOCK_ASLEEP], 2);
+	asleep_on_channels();
 	return 5;
 }
 

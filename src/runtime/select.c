@@ -377,7 +377,8 @@ select_park(struct select *select, instant deadline)
 			select_io_stop(&select_room(&select->cases[i])->op);
 	}
 	while (!select->waiter.woken && index < 0 && error == 0) {
-		error = task_park("select", until);
+		error = select->waiter.inner ? task_park_inner("select", until)
+					     : task_park("select", until);
 		index = select_find_came(select);
 	}
 	return select_settle(select, index >= 0 ? index : error);
@@ -410,6 +411,9 @@ select_wait(struct select_case *cases, unsigned count, instant deadline)
 	for (; armed < count && index == 0; armed++)
 		index = select_arm(&select, armed);
 	if (index == 0) {
+		/* Only tasks move the items of channels of this worker. */
+		select.waiter.inner =
+		    select.chan_count == count && !select.waiter.shared;
 		index = select_try_or_enqueue(&select);
 		if (index < 0)
 			index = select_park(&select, deadline);
