@@ -6,9 +6,9 @@
  *            chan_close() from any thread
  * Memory     one block: the channel and its capacity times the item; a task
  *            that waits lends its stack until its call returns
- * Cost       same worker: hand-off to a waiting task about 20 ns with its
- *            switch, an item through the buffer about 5 ns; shared: a lock on
- *            top, and a message to the other worker if a task waits there
+ * Cost       same worker: a copy, and a switch where a task waits, see
+ *            docs/benchmarks.md; shared: a lock on top, and a message to the
+ *            other worker if a task waits there
  * Limits     CHAN_BYTES_MAX of buffer. A task that never has to wait yields
  *            every CHAN_STREAK items.
  * Invariant  a receiver waits only while the channel is empty, a sender only
