@@ -130,7 +130,7 @@ root(void *arg)
 	weir_info_get(&info);
 	if (backend != NULL && strcmp(info.backend, backend) != 0)
 		return -ENOTSUP;
-	fd = weir_io_attach(&listener, *(int *)arg);
+	fd = weir_io_attach_listener(&listener, *(int *)arg);
 
 	while (fd >= 0) {
 		fd = weir_accept(&listener, NULL, NULL, WEIR_NEVER);

@@ -37,6 +37,14 @@ WEIR_API WEIR_MUST_CHECK int weir_io_attach(struct weir_io *io, int fd);
  * bytes may come before anybody asks for them; every call here gives those
  * first, but a read(2) of your own misses them. */
 WEIR_API WEIR_MUST_CHECK int weir_io_attach_stream(struct weir_io *io, int fd);
+/*
+ * The same for a listening socket from which nobody else accepts. With io_uring
+ * connections may be accepted before weir_accept() is called, a whole backlog
+ * at once, but no more while 64 have not been taken; weir_io_close() closes
+ * those. Not for a socket that another process has, too.
+ */
+WEIR_API WEIR_MUST_CHECK int
+weir_io_attach_listener(struct weir_io *io, int fd);
 /* Not attached, so that weir_io_close() does nothing. */
 WEIR_API void weir_io_clear(struct weir_io *io);
 /* The descriptor, or -1. */

@@ -27,6 +27,13 @@ weir_io_attach_stream(struct weir_io *io, int fd)
 	return io_attach_stream(inner_io(io), fd);
 }
 
+int
+weir_io_attach_listener(struct weir_io *io, int fd)
+{
+	(void)worker_required(__func__);
+	return io_attach_listener(inner_io(io), fd);
+}
+
 void
 weir_io_clear(struct weir_io *io)
 {

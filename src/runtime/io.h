@@ -83,6 +83,16 @@ MUST_CHECK int io_attach(struct io_fd *io, int fd);
 MUST_CHECK
 int io_attach_stream(struct io_fd *io, int fd);
 
+/*
+ * The same for a listening stream socket from which nobody else accepts: with
+ * io_uring connections may be accepted before anybody asks, a whole backlog at
+ * once, but no more while IO_ACCEPTED_MAX have not been taken; io_close()
+ * closes those. Where the socket is shared with another process, or lives on
+ * in one, use io_attach().
+ */
+#define IO_ACCEPTED_MAX 64
+MUST_CHECK int io_attach_listener(struct io_fd *io, int fd);
+
 /* Detach and close. A task that waits on it gets -EBADF from its call; the
  * memory of @io may be freed at once. Never suspends with epoll. Idempotent
  * once @io was attached or is IO_FD_NONE. */

@@ -37,7 +37,12 @@ enum io_code {
 
 /* io_fd.flags: what is known of the descriptor's type; poll and select: its
  * hook was called and left bytes unread. */
-enum { IO_FD_TYPED = 1, IO_FD_STREAM = 2, IO_FD_TOLD = 4 };
+enum {
+	IO_FD_TYPED = 1,
+	IO_FD_STREAM = 2,
+	IO_FD_TOLD = 4,
+	IO_FD_LISTENER = 8, /* nobody else accepts from it */
+};
 /* The result of IO_OP_SPLICE_IN when bytes of the stream are in user memory
  * already: IO_OP_RECV has them. */
 #define IO_UNREAD (-EUCLEAN)

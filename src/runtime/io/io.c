@@ -54,6 +54,12 @@ io_attach_stream(struct io_fd *io, int fd)
 	return io_attach_as(io, fd, IO_FD_TYPED | IO_FD_STREAM);
 }
 
+int
+io_attach_listener(struct io_fd *io, int fd)
+{
+	return io_attach_as(io, fd, IO_FD_TYPED | IO_FD_LISTENER);
+}
+
 static void
 io_forget(struct io_fd *io, bool closing)
 {

@@ -2,6 +2,9 @@
  * io_kinds_test.c - each kind of operation and of descriptor: alike on every
  * backend
  */
+#include <poll.h>
+#include <sys/resource.h>
+
 #include "runtime/io/io_test.h"
 
 /*
@@ -327,8 +330,8 @@ t_connect_unix(void *arg)
 	return 0;
 }
 
-static int
-t_accept(void *arg)
+static void
+accept_on(int (*attach)(struct io_fd *io, int fd))
 {
 	struct sockaddr_in address, peer, own;
 	int listener = tcp_listener(&address);
@@ -336,8 +339,7 @@ t_accept(void *arg)
 	socklen_t length;
 	struct io_fd l;
 
-	(void)arg;
-	assert_int_equal(io_attach(&l, listener), 0);
+	assert_int_equal(attach(&l, listener), 0);
 	assert_int_equal(io_accept(&l, NULL, NULL, after_ms(3)), -ETIMEDOUT);
 	for (int i = 0; i < 5; i++) {
 		clients[i] = socket_open(AF_INET, SOCK_STREAM, 0);
@@ -362,6 +364,129 @@ t_accept(void *arg)
 	assert_int_equal(io_accept(&l, NULL, NULL, after_ms(3)), -ETIMEDOUT);
 	for (int i = 0; i < 5; i++)
 		socket_close(clients[i]);
+	io_close(&l);
+}
+
+static int
+t_accept(void *arg)
+{
+	(void)arg;
+	accept_on(io_attach);
+	accept_on(io_attach_listener);
+	return 0;
+}
+
+static int
+client_of(const struct sockaddr_in *address)
+{
+	int fd = socket_open(AF_INET, SOCK_STREAM, 0);
+	int r = socket_connect(
+	    fd, (const struct sockaddr *)address, sizeof(*address));
+
+	assert_true(r == 0 || r == -EINPROGRESS);
+	return fd;
+}
+
+static int accept_told;
+
+static void
+accept_hook(struct io_fd *io, unsigned events)
+{
+	(void)io;
+	assert_true((events & IO_IN) != 0);
+	accept_told++;
+}
+
+/* What was accepted before anybody asked: counted, waited for, watched, and
+ * closed with the listener. */
+static int
+t_listener(void *arg)
+{
+	enum { BURST = IO_ACCEPTED_MAX + 20, CLIENTS = BURST + 20 };
+	struct sockaddr_in address;
+	int clients[CLIENTS], fd, listener = tcp_listener(&address);
+	struct io_fd l;
+	char byte;
+
+	(void)arg;
+	assert_int_equal(io_attach_listener(&l, listener), 0);
+	assert_int_equal(socket_listen(listener, CLIENTS), 0);
+	assert_true(io_recv(&l, &byte, 1, after_ms(1000)) < 0);
+	for (int i = 0; i < BURST; i++)
+		clients[i] = client_of(&address);
+	for (int i = 0; i < 3; i++) {
+		fd = io_accept(&l, NULL, NULL, after_ms(1000));
+		assert_true(fd >= 0);
+		socket_close(fd);
+	}
+	settle();
+	/* It is enough: those who come now stay in the backlog. */
+	for (int i = BURST; i < CLIENTS; i++)
+		clients[i] = client_of(&address);
+	settle();
+	assert_true(l.unread.count <= BURST - 3);
+	assert_true(io_wait(&l, IO_IN, after_ms(1000)) > 0);
+	accept_told = 0;
+	io_watch(&l, accept_hook);
+	settle();
+	assert_true(accept_told > 0);
+	io_watch(&l, NULL);
+	for (int i = 3; i < CLIENTS - 5; i++) {
+		fd = io_accept(&l, NULL, NULL, after_ms(1000));
+		assert_true(fd >= 0);
+		socket_close(fd);
+	}
+	settle();
+	io_close(&l);
+	/* The last ones, too: reset or ended, not left open. */
+	for (int i = 0; i < CLIENTS; i++) {
+		struct pollfd p = {.fd = clients[i], .events = POLLIN};
+
+		assert_int_equal(poll(&p, 1, 1000), 1);
+		socket_close(clients[i]);
+	}
+	/* Nobody holds the address. */
+	fd = client_of(&address);
+	settle();
+	assert_true(socket_poll(fd, POLLIN) != 0);
+	socket_close(fd);
+	return 0;
+}
+
+/* No descriptor is free: an error for a client that waits, and for nobody
+ * while none does. */
+static int
+t_accept_emfile(void *arg)
+{
+	struct sockaddr_in address;
+	int listener = tcp_listener(&address), client, fd;
+	struct rlimit limit, low;
+	struct io_fd l;
+
+	(void)arg;
+	/* poll(2) and select(2) themselves fail above the limit. */
+	if (strcmp(runtime_backend(), "uring") != 0 &&
+	    strcmp(runtime_backend(), "epoll") != 0) {
+		socket_close(listener);
+		return 0;
+	}
+	assert_int_equal(io_attach_listener(&l, listener), 0);
+	client = socket_open(AF_INET, SOCK_STREAM, 0);
+	settle();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(io_accept(&l, NULL, NULL, after_ms(3)), -ETIMEDOUT);
+	(void)!socket_connect(
+	    client, (struct sockaddr *)&address, sizeof(address));
+	fd = io_accept(&l, NULL, NULL, after_ms(1000));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fd, -EMFILE);
+	fd = io_accept(&l, NULL, NULL, after_ms(1000));
+	assert_true(fd >= 0);
+	socket_close(fd);
+	socket_close(client);
 	io_close(&l);
 	return 0;
 }
@@ -737,6 +862,8 @@ static const struct io_case cases[] = {
     {"connect", t_connect},
     {"connect unix", t_connect_unix},
     {"accept", t_accept},
+    {"listener", t_listener},
+    {"accept, no descriptor", t_accept_emfile},
     {"watch", t_watch},
     {"watch stays", t_watch_stays},
     {"watch and close", t_watch_close},

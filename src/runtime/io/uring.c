@@ -140,8 +140,7 @@ uring_unpoll(struct uring *u, struct io_fd *io)
 	uring_cancel_tag(u, uring_tag(URING_POLL, io));
 }
 
-/* False: the kernel takes no more now. */
-static bool
+bool
 uring_poll_edges(struct uring *u, struct io_fd *io)
 {
 	if ((io->state & URING_POLLED) == 0)
@@ -244,6 +243,8 @@ uring_submit(struct worker *worker, struct io_op *op)
 {
 	struct uring *u = uring_of(worker);
 
+	if ((op->io->flags & IO_FD_LISTENER) != 0)
+		return uring_submit_listener(u, op);
 	switch ((enum io_code)op->code) {
 	case IO_OP_RECV:
 	case IO_OP_LEND:
@@ -320,7 +321,10 @@ uring_detach(struct worker *worker, struct io_fd *io, bool closing)
 	uring_unpoll(u, io);
 	if ((io->state & URING_GUARDED) != 0)
 		uring_cancel_tag(u, uring_tag(URING_GUARD, io));
-	uring_unread_drop(u, io);
+	if ((io->flags & IO_FD_LISTENER) != 0)
+		uring_accepted_drop(u, io);
+	else
+		uring_unread_drop(u, io);
 	if (queued ||
 	    (held &&
 		(!closing || worker->stopping ||
@@ -356,6 +360,8 @@ uring_watch(struct worker *worker, struct io_fd *io)
 static ssize_t
 uring_peek(struct worker *worker, struct io_fd *io, void *into, size_t length)
 {
+	if ((io->flags & IO_FD_LISTENER) != 0)
+		return -EAGAIN;
 	return uring_unread_peek(uring_of(worker), io, into, length);
 }
 
@@ -505,6 +511,9 @@ uring_completed(struct uring *u, const struct io_uring_cqe *cqe)
 		break;
 	case URING_GUARD:
 		uring_guard_done(u, cqe);
+		break;
+	case URING_ACCEPT:
+		uring_accept_done(u, cqe);
 		break;
 	case URING_WAKE:
 		if ((cqe->flags & IORING_CQE_F_MORE) == 0)

@@ -36,6 +36,10 @@
  * more until somebody does. */
 #define URING_UNREAD_BUFFERS 16
 
+/* Connections that nobody has taken, of all listeners of a worker: what one
+ * look finds, and IO_ACCEPTED_MAX of each of 64. Beyond it they are closed. */
+#define URING_ACCEPTED (2 * URING_CQ_ENTRIES)
+
 /* io_op.state: where an operation waits. */
 enum {
 	URING_AT_KERNEL, /* it is a request of its own */
@@ -69,6 +73,7 @@ enum uring_kind {
 	URING_POLL,
 	URING_GUARD,
 	URING_WAKE,
+	URING_ACCEPT,
 	URING_NOBODY, /* a cancel: its target tells */
 };
 
@@ -76,6 +81,12 @@ struct uring_buffer {
 	uint16_t next; /* of the same connection */
 	uint16_t at;
 	uint16_t end;
+};
+
+/* A connection that nobody has taken; like a buffer, in a list of io_fd. */
+struct uring_accepted {
+	int fd;
+	uint16_t next;
 };
 
 struct uring {
@@ -109,6 +120,9 @@ struct uring {
 	struct io_uring_buf_ring *buffer_ring;
 	char *buffer_memory;
 	struct uring_buffer buffers[URING_BUFFERS];
+	unsigned accepted_free; /* first of a list, and one; 0: none */
+	unsigned accepted_count; /* that were ever used */
+	struct uring_accepted accepted[URING_ACCEPTED];
 };
 
 static inline struct uring *
@@ -164,8 +178,16 @@ void uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe);
 void uring_listen(struct uring *u, struct io_fd *io, bool no_buffers);
 void uring_guard_done(struct uring *u, const struct io_uring_cqe *cqe);
 
+/* ---- uring_accept.c: listeners of io_attach_listener() ---- */
+
+int uring_submit_listener(struct uring *u, struct io_op *op);
+void uring_accept_done(struct uring *u, const struct io_uring_cqe *cqe);
+void uring_accepted_drop(struct uring *u, struct io_fd *io);
+
 /* ---- uring.c ---- */
 
+/* A poll that tells of all edges. False: the kernel takes no more now. */
+bool uring_poll_edges(struct uring *u, struct io_fd *io);
 /* For a hook: a poll that tells of all edges. */
 void uring_poll_arm(struct uring *u, struct io_fd *io);
 void uring_watch_later(struct io_fd *io);

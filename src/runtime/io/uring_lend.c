@@ -162,7 +162,10 @@ uring_disarm(struct uring *u, struct io_fd *io)
 	if ((io->state & (URING_ARMED | URING_DISARMING)) != URING_ARMED)
 		return;
 	io->state |= URING_DISARMING;
-	uring_cancel_tag(u, uring_tag(URING_RECV, io));
+	uring_cancel_tag(u,
+	    uring_tag(
+		(io->flags & IO_FD_LISTENER) != 0 ? URING_ACCEPT : URING_RECV,
+		io));
 }
 
 static size_t

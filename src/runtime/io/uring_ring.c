@@ -108,7 +108,7 @@ uring_probe_ops(int fd)
 {
 	static const uint8_t needed[] = {IORING_OP_RECV, IORING_OP_SEND,
 	    IORING_OP_RECVMSG, IORING_OP_SENDMSG, IORING_OP_POLL_ADD,
-	    IORING_OP_ASYNC_CANCEL};
+	    IORING_OP_ASYNC_CANCEL, IORING_OP_ACCEPT};
 	struct {
 		struct io_uring_probe head;
 		struct io_uring_probe_op ops[IORING_OP_LAST];
