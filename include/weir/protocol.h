@@ -12,7 +12,8 @@
  * on the worker that serves it; so may the calls below, from any task there.
  *
  * Back-pressure is there without asking: while more than output_high bytes
- * wait to be sent, no data is delivered, and a write is refused.
+ * wait to be sent, no data is delivered, and a write is refused. After a
+ * refusal none is until drained() was called.
  */
 #ifndef WEIR_PROTOCOL_H
 #define WEIR_PROTOCOL_H

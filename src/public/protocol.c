@@ -90,6 +90,7 @@ static bool
 transport_held(const struct weir_transport *transport)
 {
 	return transport->dead || transport->closing || transport->paused ||
+	    transport->refused ||
 	    transport_output(transport) > transport_high(transport);
 }
 
@@ -163,7 +164,9 @@ input_keep(struct weir_transport *transport, const unsigned char *bytes,
 	int error;
 
 	transport->unfinished = rest > 0 && transport_held(transport);
-	if (rest > transport_input_max(transport))
+	/* What is held back is a block more at most: nothing is received
+	 * until it was offered. */
+	if (!transport->unfinished && rest > transport_input_max(transport))
 		return -EMSGSIZE;
 	if (rest == 0) {
 		free(transport->input);

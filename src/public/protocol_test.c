@@ -384,6 +384,42 @@ part_pause(void *arg)
 	return 0;
 }
 
+static int
+pausing_frame(struct weir_transport *t, const struct weir_frame *frame)
+{
+	if (frame->length == 1)
+		weir_transport_pause(t);
+	return weir_transport_write_frame(t, frame->data, frame->length);
+}
+
+/* What came with the frame that paused is kept, however much it is. */
+static int
+part_pause_in_burst(void *arg)
+{
+	static const struct weir_protocol protocol = {.name = "pausing",
+	    .made = note_made,
+	    .framing = &lines,
+	    .frame = pausing_frame,
+	    .lost = note_lost};
+	struct ends e;
+	char text[1024] = "a\r\n";
+
+	(void)arg;
+	for (int i = 0; i < 100; i++)
+		memcpy(text + 3 + 7 * i, "bcdef\r\n", 8);
+	ends_open(&e, &protocol);
+	put(&e, text);
+	expect(&e, "a\r\n");
+	assert_int_equal(weir_sleep(20 * WEIR_MILLISECOND), 0);
+	assert_non_null(last);
+	weir_transport_resume(last);
+	for (int i = 0; i < 100; i++)
+		expect(&e, "bcdef\r\n");
+	ends_close(&e);
+	assert_string_equal(said, "made lost 0 ");
+	return 0;
+}
+
 /* ---- a server ---- */
 
 static int
@@ -451,7 +487,8 @@ static void
 test_parts(void **state)
 {
 	static const weir_task_fn parts[] = {part_echo, part_frames, part_flood,
-	    part_back_pressure, part_ends, part_pause, part_serve};
+	    part_back_pressure, part_ends, part_pause, part_pause_in_burst,
+	    part_serve};
 	struct weir_options options = {.worker_count = 1};
 
 	(void)state;

@@ -34,6 +34,7 @@ extern const struct sim_case sim_case_tasks;
 extern const struct sim_case sim_case_http;
 extern const struct sim_case sim_case_names;
 extern const struct sim_case sim_case_client;
+extern const struct sim_case sim_case_protocol;
 
 /* As must(), with what was seen. */
 #define expect(x, format, ...)                                                 \

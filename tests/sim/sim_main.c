@@ -23,7 +23,8 @@
 #define SEED_TWICE 8
 
 static const struct sim_case *const cases[] = {&sim_case_streams,
-    &sim_case_tasks, &sim_case_http, &sim_case_names, &sim_case_client};
+    &sim_case_tasks, &sim_case_http, &sim_case_names, &sim_case_client,
+    &sim_case_protocol};
 
 static struct arguments {
 	const struct sim_case *chosen[array_count(cases)];
