@@ -268,10 +268,44 @@ root_cancel(void *arg)
 	return 0;
 }
 
+static void *
+try_send_thread(void *arg)
+{
+	struct call *call = arg;
+
+	call->result = chan_try_send(call->channel, &call->item);
+	return NULL;
+}
+
+/* Handed over by a thread, cancelled while that message is on its way. */
+static int
+root_cancel_late(void *arg)
+{
+	struct chan *channel = make(0, CHAN_WAIT, true);
+	struct call served = {.channel = channel};
+	struct call sent = {.channel = channel, .item = 5};
+	struct scope scope;
+	pthread_t thread;
+
+	scope_init(&scope, instant_never());
+	start(&scope, &served);
+	assert_int_equal(
+	    pthread_create(&thread, NULL, try_send_thread, &sent), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(sent.result, 0);
+	scope_cancel(&scope, 0);
+	assert_int_equal(scope_fini(&scope), 0);
+	assert_int_equal(served.result, 0);
+	assert_int_equal(served.item, 5);
+	chan_unref(channel);
+	return 0;
+}
+
 static void
 test_cancel(void **state)
 {
 	run_both(root_cancel);
+	assert_int_equal(runtime_run(&one_worker, root_cancel_late, NULL), 0);
 }
 
 /* In a stopped scope nothing is sent or received, whether it would wait or
