@@ -310,6 +310,52 @@ test_stop(void **state)
 	run(root_stop, NULL);
 }
 
+/* An owner that takes values without end lets the others run. */
+static int
+endless(struct weir_generator *generator, void *arg)
+{
+	int error = 0;
+
+	while (error == 0)
+		error = weir_generator_yield(generator, arg, NULL);
+	return 0;
+}
+
+static int
+notes_its_turn(void *arg)
+{
+	*(bool *)arg = true;
+	return 0;
+}
+
+static int
+root_greedy(void *arg)
+{
+	struct weir_generator generator;
+	struct weir_scope scope;
+	bool ran = false;
+	void *value;
+
+	weir_scope_init(&scope, WEIR_NEVER);
+	weir_generator_init(&generator, endless, NULL);
+	assert_int_equal(weir_generator_next(&generator, NULL, &value), 1);
+	assert_int_equal(
+	    weir_task_start(&scope, "other", notes_its_turn, &ran), 0);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(
+		    weir_generator_next(&generator, NULL, &value), 1);
+	assert_true(ran);
+	assert_int_equal(weir_generator_fini(&generator), 0);
+	weir_scope_fini(&scope);
+	return 0;
+}
+
+static void
+test_greedy(void **state)
+{
+	run(root_greedy, NULL);
+}
+
 /* Only its owner and its body may use it. */
 struct foreign {
 	struct weir_generator *generator;
@@ -374,6 +420,7 @@ main(void)
 	    cmocka_unit_test(test_nested),
 	    cmocka_unit_test(test_io),
 	    cmocka_unit_test(test_stop),
+	    cmocka_unit_test(test_greedy),
 	    cmocka_unit_test(test_foreign),
 	};
 

@@ -260,6 +260,7 @@ def test_long_answer_ends_as_it_began():
 def test_long_upload_ends_as_it_began():
     with Origin(reply=lambda r: answer(str(len(r.body)))) as a, Origin() as b, edge_with(a) as edge, Client(edge.port) as c:
         c.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        eventually(lambda: a.connections, what="the request on its way to a")
         for n in range(10):
             c.send("x" * 100000)
             assert change(edge, servers=list_of(b), version=f"v{n}")
