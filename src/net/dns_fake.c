@@ -159,7 +159,9 @@ fake_lie(struct fake_query *query, enum fake_how how)
 	struct fake_row lie = {.how = FAKE_ANSWER, .ttl = 3600};
 	struct fake_query forged = *query;
 	struct dns_header header = query->header;
-	unsigned count = how == FAKE_FLOOD ? 20 : 1;
+	unsigned count = how == FAKE_FLOOD ? 20
+	    : how == FAKE_WRONG_QUESTION   ? 2
+					   : 1;
 	uint8_t message[512];
 	size_t length;
 
@@ -170,6 +172,13 @@ fake_lie(struct fake_query *query, enum fake_how how)
 	for (unsigned i = 0; i < count; i++) {
 		if (how == FAKE_WRONG_ID || how == FAKE_FLOOD)
 			header.id++;
+		/* The name that was asked, of another type. */
+		if (how == FAKE_WRONG_QUESTION && i == 1) {
+			forged.question = query->question;
+			forged.question.type ^= DNS_A ^ DNS_AAAA;
+			lie.data = forged.question.type == DNS_A ? "6.6.6.6"
+								 : "666::6";
+		}
 		length =
 		    fake_make(&forged, &lie, &header, message, sizeof(message));
 		if (how == FAKE_WRONG_SOURCE)

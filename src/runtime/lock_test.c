@@ -255,6 +255,121 @@ test_circle(void **state)
 	}
 }
 
+/* Each of three has what the one before it wants. */
+struct table_of_three {
+	struct mutex forks[3];
+	struct barrier all_have_one;
+	struct wait_group done;
+	_Atomic unsigned seats, deadlocks;
+};
+
+static int
+dine(void *arg)
+{
+	struct table_of_three *t = arg;
+	unsigned seat = t->seats++;
+	struct mutex *second = &t->forks[(seat + 1) % 3];
+	int error;
+
+	assert_int_equal(mutex_lock(&t->forks[seat], instant_never()), 0);
+	assert_true(barrier_wait(&t->all_have_one, instant_never()) >= 0);
+	error = mutex_lock(second, instant_never());
+	t->deadlocks += error == -EDEADLK;
+	if (error == 0)
+		mutex_unlock(second);
+	mutex_unlock(&t->forks[seat]);
+	wait_group_done(&t->done);
+	return 0;
+}
+
+static int
+root_three(void *arg)
+{
+	struct table_of_three t = {
+	    .forks = {MUTEX_INIT("a"), MUTEX_INIT("b"), MUTEX_INIT("c")},
+	    .all_have_one = BARRIER_INIT("all", 3),
+	    .done = WAIT_GROUP_INIT("done")};
+
+	(void)arg;
+	wait_group_add(&t.done, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(worker_start_on(i % runtime_worker_count(),
+				     "diner", dine, &t),
+		    0);
+	assert_int_equal(wait_group_wait(&t.done, instant_never()), 0);
+	assert_int_equal(t.deadlocks, 1);
+	return 0;
+}
+
+static void
+test_three(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		setup(NULL);
+		assert_int_equal(
+		    runtime_run(
+			i % 2 ? &one_worker : &four_workers, root_three, NULL),
+		    0);
+		assert_int_equal(said_count[DEADLOCK_CIRCLE], 1);
+		assert_non_null(strstr(said, "3 tasks wait for each other"));
+	}
+}
+
+/* A circle through the second of two readers. */
+struct readers {
+	struct rwlock l;
+	struct mutex m;
+};
+
+static int
+reads_on(void *arg)
+{
+	struct readers *t = arg;
+
+	assert_int_equal(rwlock_read(&t->l, instant_never()), 0);
+	(void)task_sleep_until(instant_never());
+	return rwlock_unlock(&t->l);
+}
+
+static int
+writes_and_holds(void *arg)
+{
+	struct readers *t = arg;
+
+	assert_int_equal(mutex_lock(&t->m, instant_never()), 0);
+	if (rwlock_write(&t->l, instant_never()) == 0)
+		rwlock_unlock(&t->l);
+	return mutex_unlock(&t->m);
+}
+
+static int
+root_readers(void *arg)
+{
+	struct readers t = {.l = RWLOCK_INIT("book"), .m = MUTEX_INIT("pen")};
+	struct scope scope;
+
+	(void)arg;
+	scope_init(&scope, instant_never());
+	assert_int_equal(task_start(&scope, "first", reads_on, &t), 0);
+	assert_int_equal(task_yield(), 0);
+	assert_int_equal(rwlock_read(&t.l, instant_never()), 0);
+	assert_int_equal(task_start(&scope, "writer", writes_and_holds, &t), 0);
+	assert_int_equal(task_yield(), 0);
+	assert_int_equal(mutex_lock(&t.m, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_CIRCLE], 1);
+	assert_int_equal(rwlock_unlock(&t.l), 0);
+	assert_int_equal(scope_fini(&scope), 0);
+	return rwlock_fini(&t.l);
+}
+
+static void
+test_readers(void **state)
+{
+	(void)state;
+	assert_int_equal(runtime_run(&one_worker, root_readers, NULL), 0);
+}
+
 /* Readers and a writer in line; a reader that comes again behind a writer
  * would wait for itself. */
 struct library {
@@ -706,6 +821,8 @@ main(void)
 	    cmocka_unit_test_setup(test_reentrant, setup),
 	    cmocka_unit_test_setup(test_line, setup),
 	    cmocka_unit_test_setup(test_circle, setup),
+	    cmocka_unit_test_setup(test_three, setup),
+	    cmocka_unit_test_setup(test_readers, setup),
 	    cmocka_unit_test_setup(test_rwlock, setup),
 	    cmocka_unit_test_setup(test_impatient, setup),
 	    cmocka_unit_test_setup(test_order, setup),
