@@ -132,6 +132,7 @@ root(void *program)
 	TRY(receiver(
 	    &pipe[0], &semaphore, &packets[0], &messages, &listener, &ring));
 	TRY(weir_process_wait(child, &end, late));
+	weir_process_drop(child);
 	unlink(fifo);
 	weir_mq_unlink(queue);
 	return end.code;

@@ -34,11 +34,22 @@ tell(const char *what, const char *name)
 	    "%s%s:%s", story[0] == '\0' ? "" : " ", name, what);
 }
 
+/* Who is started again, and not before when. */
+static const struct supervise_child *again;
+static instant again_at;
+
 static void
 on_event(const struct supervise_event *event, void *arg)
 {
 	static const char *const words[] = {"start", "end", "gave-up"};
 
+	if (event->what == SUPERVISE_ENDED && event->again) {
+		again = event->child;
+		again_at = instant_after(runtime_now(), event->pause);
+	} else if (event->what == SUPERVISE_STARTED && event->child == again) {
+		assert_false(instant_before(runtime_now(), again_at));
+		again = NULL;
+	}
 	tell(event->what == SUPERVISE_ENDED && event->again
 		? "again"
 		: words[event->what],
