@@ -65,7 +65,14 @@ struct weir_process_options {
 	bool group; /* a process group of its own */
 	bool become; /* another user, without supplementary groups */
 	uint32_t uid, gid; /* of @become; needs root */
-	uint64_t reserved[4]; /* zero */
+	/* > 0: that descriptor of the child is one end of a SOCK_SEQPACKET
+	 * pair, blocking; the other one is weir_process_channel(). Messages
+	 * arrive whole, and descriptors can travel with them. */
+	int channel_fd;
+	/* Signals that are blocked or ignored here are so in the child, until
+	 * it says otherwise. Otherwise none is. */
+	bool keep_signals;
+	uint64_t reserved[3]; /* zero */
 };
 
 struct weir_exit {
@@ -79,7 +86,7 @@ struct weir_process;
 /*
  * Start a program. Does not suspend, but the worker stands still for about
  * 0.1 ms, until the program is executed. Its signals are all unblocked and as
- * they are by default.
+ * they are by default, unless options.keep_signals.
  *
  * @ret_step  may be NULL; on error, text that stays: what could not be done
  *
@@ -101,6 +108,8 @@ WEIR_API bool weir_process_ended(const struct weir_process *process);
 WEIR_API struct weir_io *weir_process_stdin(struct weir_process *process);
 WEIR_API struct weir_io *weir_process_stdout(struct weir_process *process);
 WEIR_API struct weir_io *weir_process_stderr(struct weir_process *process);
+/* The same of options.channel_fd. */
+WEIR_API struct weir_io *weir_process_channel(struct weir_process *process);
 
 /* Suspends until it has ended; any number of tasks, any number of times. How it
  * ended is *@ret_exit, which may be NULL. Returns 0; -ETIMEDOUT or why the

@@ -3,7 +3,8 @@
  *
  * A child is a program or a function that runs as a task. A function that
  * supervises itself makes a tree: when it gives up and returns the error, its
- * supervisor sees a child that failed.
+ * supervisor sees a child that failed. A program that is more than waited for
+ * has a task beside it: @attend.
  */
 #ifndef WEIR_SUPERVISE_H
 #define WEIR_SUPERVISE_H
@@ -36,11 +37,26 @@ struct weir_child {
 	/* One of both: */
 	const struct weir_process_options *process;
 	weir_task_fn task;
-	void *arg; /* of the task */
+	void *arg; /* of @task, @prepare and @attend */
 	int when; /* WEIR_PERMANENT, ... */
 	/* A process has this long from SIGTERM to SIGKILL. A task is stopped
 	 * and waited for however long that takes. */
 	int64_t grace_ns;
+
+	/* The next two are of a process only, on the task that its life is, and
+	 * get @arg. They may suspend; either may be NULL. */
+
+	/* Before every start: makes what @process says true, or says it anew.
+	 * < 0 counts as a process that could not be started. */
+	int (*prepare)(void *arg);
+	/*
+	 * Lives as long as the process: talks to it, waits for its end
+	 * (weir_process_wait()). To stop it is to cancel this: then it may ask
+	 * the process to end in a way of its own and wait, behind a
+	 * weir_shield(); the next child is stopped after it has returned. A
+	 * process that still runs then gets SIGTERM, @grace_ns, and SIGKILL.
+	 */
+	void (*attend)(struct weir_process *process, void *arg);
 };
 
 /* What dies soon after its start is started again after a pause, which doubles

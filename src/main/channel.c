@@ -43,7 +43,7 @@ channel_message_close(struct channel_message *message)
 	message->fd_count = 0;
 }
 
-void
+static void
 channel_send_init(struct channel_message *message)
 {
 	must(message->head.length <= sizeof(message->text));
@@ -52,7 +52,7 @@ channel_send_init(struct channel_message *message)
 	    message->fd_count);
 }
 
-void
+static void
 channel_recv_init(struct channel_message *message)
 {
 	message->fd_count = 0;
@@ -87,7 +87,8 @@ channel_payload_valid(const struct channel_message *message)
 	}
 }
 
-int
+/* recvmsg(2) returned @length (> 0). What is none of ours is closed. */
+static int
 channel_recv_check(struct channel_message *message, ssize_t length)
 {
 	const struct channel_head *head = &message->head;
@@ -137,5 +138,34 @@ channel_recv(int fd, struct channel_message *message, bool wait)
 		return -EPIPE;
 	if (length < 0)
 		return -errno;
+	return channel_recv_check(message, length);
+}
+
+/* ---- in a task ---- */
+
+int
+channel_io_send(
+    struct io_fd *io, struct channel_message *message, instant deadline)
+{
+	ssize_t length;
+
+	channel_send_init(message);
+	length = io_sendmsg(io, &message->pass.message, MSG_NOSIGNAL, deadline);
+	return length < 0 ? (int)length : 0;
+}
+
+int
+channel_io_recv(
+    struct io_fd *io, struct channel_message *message, instant deadline)
+{
+	ssize_t length;
+
+	channel_recv_init(message);
+	length =
+	    io_recvmsg(io, &message->pass.message, MSG_CMSG_CLOEXEC, deadline);
+	if (length == 0 || length == -ECONNRESET)
+		return -EPIPE;
+	if (length < 0)
+		return (int)length;
 	return channel_recv_check(message, length);
 }

@@ -21,6 +21,7 @@
 
 #include "base/bytes.h"
 #include "os/fdpass.h"
+#include "runtime/io.h"
 
 #define CHANNEL_PAYLOAD_BYTES (60 << 10)
 
@@ -104,17 +105,6 @@ struct bytes channel_message_text(const struct channel_message *message);
 /* Close what the receiver has not kept. */
 void channel_message_close(struct channel_message *message);
 
-/* Fill message->pass.message for sendmsg(2), or for recvmsg(2) with
- * MSG_CMSG_CLOEXEC. */
-void channel_send_init(struct channel_message *message);
-void channel_recv_init(struct channel_message *message);
-/*
- * channel_recv_check - after recvmsg(2) returned @length (> 0)
- * Returns 0, or -EPROTO: the message is none of ours; it is closed.
- */
-MUST_CHECK
-int channel_recv_check(struct channel_message *message, ssize_t length);
-
 /*
  * Without the runtime. Sending waits CHANNEL_SEND_MS at most for room: a role
  * that reads nothing for so long is stuck.
@@ -126,3 +116,13 @@ MUST_CHECK
 int channel_send(int fd, struct channel_message *message);
 MUST_CHECK
 int channel_recv(int fd, struct channel_message *message, bool wait);
+
+/*
+ * The same in a task. One task sends and one receives at a time.
+ * Returns 0, -EPIPE (the other end is closed), -EPROTO, what io_sendmsg() and
+ * io_recvmsg() return.
+ */
+SUSPENDS MUST_CHECK int channel_io_send(
+    struct io_fd *io, struct channel_message *message, instant deadline);
+SUSPENDS MUST_CHECK int channel_io_recv(
+    struct io_fd *io, struct channel_message *message, instant deadline);

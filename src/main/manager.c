@@ -1,11 +1,10 @@
 /*
- * manager.c - start, the loop, and the end
+ * manager.c - start, signals, and the end
  */
 #include "main/manager.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "main/told.h"
 #include "net/shared.h"
 #include "os/clock.h"
 #include "os/log.h"
@@ -166,83 +166,242 @@ manager_log_start(const struct manager *manager)
 		    "the same user");
 }
 
-/* ---- end ---- */
+/* ---- what the tasks tell each other ---- */
+
+struct manager_waiter {
+	struct list node;
+	struct task *task;
+};
+
+int
+manager_wait(struct manager *manager, const char *what, instant deadline)
+{
+	struct manager_waiter waiter = {.task = task_self()};
+	int r;
+
+	list_push_back(&manager->waiters, &waiter.node);
+	r = task_park(what, deadline);
+	list_remove(&waiter.node);
+	return r;
+}
 
 void
-manager_stop_roles(struct manager *manager)
+manager_changed(struct manager *manager)
 {
-	if (manager->state == STOPPING)
-		return;
-	manager->state = STOPPING;
-	manager->deadline =
-	    instant_after(clock_now(), duration_ms(MANAGER_STOP_MS));
-	channel_message_init(&manager->message, CHANNEL_STOP);
-	manager_send_all(manager);
+	struct list *node;
+
+	while ((node = list_pop_front(&manager->waiters)) != NULL)
+		task_wake(
+		    container_of(node, struct manager_waiter, node)->task);
+}
+
+static int
+manager_notify_run(void *state)
+{
+	notify_send(state);
+	return 0;
+}
+
+/* A supervisor that reads nothing is waited for on another thread. */
+void
+manager_notify(const char *state)
+{
+	char *text = (char *)(uintptr_t)state;
+
+	if (offload_run(manager_notify_run, text, NULL, instant_never()) < 0)
+		notify_send(state);
 }
 
 void
 manager_fail(struct manager *manager)
 {
 	manager->exit_status = 1;
-	manager_stop_roles(manager);
+	manager->stop_wanted = true;
+	/* Now, before it starts somebody again. */
+	scope_cancel(&manager->supervision, 0);
+	manager_changed(manager);
 }
 
 static void
-manager_kill_roles(struct manager *manager)
+manager_stop_at_once(struct manager *manager)
 {
+	log_info("manager", "stopping at once");
+	manager->at_once = true;
+	scope_cancel(&manager->supervision, 0);
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		manager_role_kill(&manager->roles[i]);
+	manager_changed(manager);
+}
+
+void
+manager_stop(struct manager *manager)
+{
+	instant now = clock_now();
+
+	if (!manager->stop_wanted) {
+		manager->stop_wanted = true;
+		manager->stop_asked = now;
+		manager_changed(manager);
+		return;
+	}
+	/* Who signals a whole group, and us too, means it once. */
+	if (!instant_before(now,
+		instant_after(
+		    manager->stop_asked, duration_ms(MANAGER_AGAIN_MS))))
+		manager_stop_at_once(manager);
+}
+
+/* ---- signals ---- */
+
+static void
+manager_signal_handle(struct manager *manager, uint32_t number)
+{
+	switch (number) {
+	case SIGHUP:
+		manager->change.hangup = true;
+		manager_changed(manager);
+		break;
+	case SIGUSR1:
+		manager_logs_reopen(manager);
+		break;
+	default:
+		manager_stop(manager);
+	}
+}
+
+static int
+manager_signals(void *arg)
+{
+	struct manager *manager = arg;
+	struct signalfd_siginfo info;
+	ssize_t length;
+
+	while ((length = io_read(&manager->signals, &info, sizeof(info),
+		    instant_never())) == (ssize_t)sizeof(info))
+		manager_signal_handle(manager, info.ssi_signo);
+	io_close(&manager->signals);
+	return (int)length;
+}
+
+/* ---- from the start to the end ---- */
+
+/* All roles live by the first edition, or it ends here. */
+static void
+manager_begin(struct manager *manager)
+{
+	instant deadline =
+	    instant_after(clock_now(), duration_ms(MANAGER_START_MS));
+
+	while (!manager->stop_wanted && !manager_all_committed(manager)) {
+		if (manager_wait(manager, "roles", deadline) != -ETIMEDOUT)
+			continue;
+		log_error("manager",
+		    "the roles were not ready after %d s; "
+		    "the lines above may say why",
+		    MANAGER_START_MS / 1000);
+		manager_fail(manager);
+	}
+	if (manager->stop_wanted)
+		return;
+	manager->state = MANAGER_RUNNING;
+	manager_edition_publish(manager);
+	log_info("manager", "ready: %s, version %llu", manager->options->path,
+	    (unsigned long long)manager->current->version);
+	manager_notify("READY=1");
+}
+
+static void
+manager_serve(struct manager *manager)
+{
+	struct scope changes;
+	int r = 0;
+
+	if (manager->stop_wanted)
+		return;
+	scope_init(&changes, instant_never());
+	if (task_start(&changes, "changes", manager_changes, manager) < 0) {
+		log_error("manager", "cannot run: no memory");
+		manager_fail(manager);
+	}
+	while (!manager->stop_wanted && r == 0)
+		r = manager_wait(manager, "the end", instant_never());
+	(void)scope_fini(&changes);
 }
 
 static void
 manager_drain(struct manager *manager)
 {
 	duration drain = manager->current->snapshot->drain_timeout;
-	instant deadline = instant_after(clock_now(), drain);
 
-	manager_change_abort(
-	    manager, E_CONFIG_BUSY, BYTES("weir is about to stop\n"));
-	manager->state = DRAINING;
-	/* The worker is held to it by itself; a second later by us. */
-	manager->deadline = instant_after(deadline, duration_s(1));
-	notify_send("STOPPING=1");
+	manager->drain_deadline = instant_after(clock_now(), drain);
+	manager_notify("STOPPING=1");
 	log_info("manager",
 	    "draining: requests in flight have %lld s; a "
 	    "second SIGTERM ends them at once",
 	    (long long)(drain.ns / 1000000000));
 	atomic_store(&shared->draining, 1);
-	channel_message_init(&manager->message, CHANNEL_DRAIN);
-	manager->message.head.deadline_ns = deadline.ns;
-	manager_role_send(manager, &manager->roles[ROLE_WORKER]);
-	/* The worker has them too, and serves what waits in them. */
-	listening_set_shut(&manager->listening);
-	if (manager->roles[ROLE_WORKER].process.pidfd < 0)
-		manager_stop_roles(manager);
 }
 
-void
-manager_stop(struct manager *manager)
+static void
+manager_end(struct manager *manager)
 {
-	if (manager->state < DRAINING)
-		manager->stop_asked = clock_now();
-	switch (manager->state) {
-	case STARTING:
-		manager_stop_roles(manager);
-		break;
-	case RUNNING:
+	if (manager->state == MANAGER_RUNNING && manager->exit_status == 0)
 		manager_drain(manager);
-		break;
-	case DRAINING:
-	case STOPPING:
-		/* Who signals a whole group, and us too, means it once. */
-		if (instant_before(clock_now(),
-			instant_after(manager->stop_asked,
-			    duration_ms(MANAGER_AGAIN_MS))))
-			return;
-		log_info("manager", "stopping at once");
-		manager_stop_roles(manager);
-		manager_kill_roles(manager);
-		break;
+	manager->state = MANAGER_ENDING;
+	scope_cancel(&manager->supervision, 0);
+	/* The worker has them too, and serves what waits in them. */
+	listening_set_shut(&manager->listening);
+	(void)scope_fini(&manager->supervision);
+	log_info("manager", "ended");
+}
+
+static int
+manager_signals_start(struct manager *manager)
+{
+	int r = io_attach(&manager->signals, manager->signal_fd);
+
+	if (r < 0)
+		return r;
+	manager->signal_fd = -1;
+	return task_start(NULL, "signals", manager_signals, manager);
+}
+
+static int
+manager_root(void *arg)
+{
+	struct manager *manager = arg;
+	int r;
+
+	r = manager_signals_start(manager);
+	if (r < 0)
+		return r;
+	scope_init(&manager->supervision, instant_never());
+	r = task_start(
+	    &manager->supervision, "roles", manager_supervise, manager);
+	if (r == 0) {
+		manager_begin(manager);
+		manager_serve(manager);
+	}
+	manager_end(manager);
+	return r;
+}
+
+static void
+manager_serve_all(struct manager *manager)
+{
+	const struct runtime_options options = {
+	    .worker_count = 1,
+	    .backend = "epoll",
+	    .task_count_max = MANAGER_TASKS_MAX,
+	    .stall_told = told_stall,
+	};
+	int r;
+
+	deadlock_set_hook(told_deadlock);
+	r = runtime_run(&options, manager_root, manager);
+	if (r < 0) {
+		log_error("manager", "cannot run: %s", error_text(r));
+		manager->exit_status = 1;
 	}
 }
 
@@ -257,149 +416,6 @@ manager_close(struct manager *manager)
 		close(manager->signal_fd);
 }
 
-/* ---- the loop ---- */
-
-static void
-manager_signals_read(struct manager *manager)
-{
-	struct signalfd_siginfo info;
-
-	while (read(manager->signal_fd, &info, sizeof(info)) ==
-	    (ssize_t)sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGHUP:
-			manager->reload_wanted = true;
-			break;
-		case SIGUSR1:
-			manager_logs_reopen(manager);
-			break;
-		default:
-			manager_stop(manager);
-		}
-	}
-}
-
-static instant
-manager_next_deadline(const struct manager *manager)
-{
-	instant next =
-	    instant_earlier(manager->deadline, manager->change.deadline);
-
-	for (unsigned i = 0; i < ROLE_COUNT; i++)
-		next = instant_earlier(next, manager->roles[i].restart_at);
-	return next;
-}
-
-#define MANAGER_POLL_MS_MAX 3600000
-
-static int
-manager_poll_ms(const struct manager *manager)
-{
-	instant next = manager_next_deadline(manager);
-	int64_t ms;
-
-	if (instant_is_never(next))
-		return -1;
-	/* Rounded up: never early, never a busy loop. */
-	ms = duration_to_ms(instant_since(next, clock_now())) + 1;
-	ms = max_of(ms, (int64_t)0);
-	return (int)min_of(ms, (int64_t)MANAGER_POLL_MS_MAX);
-}
-
-static void
-manager_state_expired(struct manager *manager)
-{
-	switch (manager->state) {
-	case STARTING:
-		log_error("manager",
-		    "the roles were not ready after %d s; "
-		    "the lines above may say why",
-		    MANAGER_START_MS / 1000);
-		manager_fail(manager);
-		break;
-	case RUNNING:
-		break;
-	case DRAINING:
-		manager_stop_roles(manager);
-		break;
-	case STOPPING:
-		manager->deadline = instant_never();
-		manager_kill_roles(manager);
-		break;
-	}
-}
-
-static void
-manager_deadlines(struct manager *manager)
-{
-	instant now = clock_now();
-
-	if (!instant_before(now, manager->deadline))
-		manager_state_expired(manager);
-	if (!instant_before(now, manager->change.deadline))
-		manager_change_expired(manager);
-	for (unsigned i = 0; i < ROLE_COUNT; i++) {
-		struct manager_role *role = &manager->roles[i];
-
-		if (manager->state == RUNNING &&
-		    !instant_before(now, role->restart_at))
-			manager_role_start(manager, role);
-	}
-}
-
-/* poll(2) ignores what is -1. */
-static void
-manager_turn(struct manager *manager)
-{
-	struct pollfd polls[1 + 2 * ROLE_COUNT];
-
-	polls[0] = (struct pollfd){manager->signal_fd, POLLIN, 0};
-	for (unsigned i = 0; i < ROLE_COUNT; i++) {
-		const struct manager_role *role = &manager->roles[i];
-
-		polls[1 + 2 * i] = (struct pollfd){role->channel, POLLIN, 0};
-		polls[2 + 2 * i] =
-		    (struct pollfd){role->process.pidfd, POLLIN, 0};
-	}
-	if (poll(polls, array_count(polls), manager_poll_ms(manager)) < 0)
-		return;
-	if (polls[0].revents != 0)
-		manager_signals_read(manager);
-	for (unsigned i = 0; i < ROLE_COUNT; i++) {
-		if (polls[1 + 2 * i].revents != 0)
-			manager_role_read(manager, &manager->roles[i]);
-		if (polls[2 + 2 * i].revents != 0)
-			manager_role_ended(manager, &manager->roles[i]);
-	}
-	manager_deadlines(manager);
-	if (manager->reload_wanted && manager_change_possible(manager)) {
-		manager->reload_wanted = false;
-		manager_change_begin(manager, false, 0);
-	}
-}
-
-static bool
-manager_has_roles(const struct manager *manager)
-{
-	for (unsigned i = 0; i < ROLE_COUNT; i++) {
-		if (manager->roles[i].process.pidfd >= 0)
-			return true;
-	}
-	return false;
-}
-
-static void
-manager_serve(struct manager *manager)
-{
-	manager->deadline =
-	    instant_after(clock_now(), duration_ms(MANAGER_START_MS));
-	for (unsigned i = 0; i < ROLE_COUNT && manager->state == STARTING; i++)
-		manager_role_start(manager, &manager->roles[i]);
-	while (manager->state != STOPPING || manager_has_roles(manager))
-		manager_turn(manager);
-	log_info("manager", "ended");
-}
-
 /* ---- */
 
 static void
@@ -412,19 +428,19 @@ manager_init(struct manager *manager, const struct manager_options *options)
 	};
 
 	manager->options = options;
-	manager->state = STARTING;
-	manager->deadline = instant_never();
 	manager->signal_fd = manager->pid_fd = manager->shared_fd = -1;
-	manager->change.deadline = instant_never();
+	manager->signals = IO_FD_NONE;
+	manager->drain_deadline = instant_past();
+	list_init(&manager->waiters);
 	listening_set_init(&manager->listening);
-	for (unsigned i = 0; i < ROLE_COUNT; i++)
-		manager->roles[i] = (struct manager_role){
-		    .name = names[i],
-		    .index = i,
-		    .process.pidfd = -1,
-		    .channel = -1,
-		    .restart_at = instant_never(),
-		};
+	for (unsigned i = 0; i < ROLE_COUNT; i++) {
+		struct manager_role *role = &manager->roles[i];
+
+		role->name = names[i];
+		role->index = i;
+		role->manager = manager;
+		mutex_init(&role->sending, "channel");
+	}
 }
 
 int
@@ -439,7 +455,7 @@ manager_run(const struct manager_options *options)
 	(void)sandbox_raise_files();
 	if (manager_prepare(manager) == 0) {
 		manager_log_start(manager);
-		manager_serve(manager);
+		manager_serve_all(manager);
 	} else {
 		manager->exit_status = 1;
 	}

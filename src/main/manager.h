@@ -2,21 +2,37 @@
  * manager.h - the process that starts the others and never speaks to strangers
  *
  * Layer      main
- * Threads    one, a plain poll(2) loop; nothing here blocks but for files of
- *            the configuration and CHANNEL_SEND_MS for a stuck role
+ * Threads    one worker of the runtime; a thread beside it reads a
+ *            configuration that is reloaded
+ * Memory     two messages a role, 64 KB each, of which the pages that were
+ *            used
+ *
+ * Its tasks:
+ *
+ *   root       start, wait until somebody wants the end, end (manager.c)
+ *   signals    reads the signalfd (manager.c)
+ *   roles      supervises one child a role (manager_roles.c); beside each of
+ *              the three processes a task reads its channel, does what it
+ *              asks for (manager_requests.c), and conducts its end
+ *   changes    one reload after the other (manager_change.c)
+ *
+ * Whoever changes what another one may wait for says manager_changed(); who
+ * waits looks at the state itself, before and after each manager_wait().
  *
  *   STARTING   the roles apply the first edition; a death or a refusal ends it
- *   RUNNING    roles that die are started again; one reload at a time
- *   DRAINING   the worker finishes what is in flight, until the deadline
- *   STOPPING   everybody is told to go, and killed after MANAGER_STOP_MS
+ *   RUNNING    roles that die are started again
+ *   ENDING     they are stopped, in this order: the worker, when it has
+ *              finished what is in flight or the deadline has come; health;
+ *              control, so that the admin plane answers until the end
  */
 #pragma once
 
 #include "main/channel.h"
 #include "main/edition.h"
-#include "os/spawn.h"
 #include "os/user.h"
-#include "policy/restart.h"
+#include "runtime/lock.h"
+#include "runtime/process.h"
+#include "runtime/task.h"
 
 enum {
 	ROLE_WORKER, /* the order of shared->roles */
@@ -34,7 +50,9 @@ enum {
 
 #define MANAGER_START_MS     15000 /* for the roles to take the first edition */
 #define MANAGER_CHANGE_MS    10000 /* for all of them to apply a reload */
-#define MANAGER_STOP_MS      2000
+#define MANAGER_STOP_MS      2000 /* for a role to go when it is told */
+#define MANAGER_TASKS_MAX    32 /* about 10 are in use */
+#define MANAGER_LIMIT_MS     10000 /* of what is done although we are to end */
 #define MANAGER_AGAIN_MS     100 /* a second SIGTERM so soon is the first one */
 #define MANAGER_ANSWER_BYTES 8000 /* of what a reload has changed */
 /* A role that lived this long died of something new: start it at once. */
@@ -42,7 +60,7 @@ enum {
 #define MANAGER_BACKOFF_MS     100 /* doubled at each quick death, up to: */
 #define MANAGER_BACKOFF_MS_MAX 5000
 
-enum manager_state { STARTING, RUNNING, DRAINING, STOPPING };
+enum manager_state { MANAGER_STARTING, MANAGER_RUNNING, MANAGER_ENDING };
 
 struct manager_options {
 	const char *path;
@@ -50,42 +68,66 @@ struct manager_options {
 	int log_level; /* -1: as the configuration says */
 };
 
+enum manager_role_stage {
+	ROLE_SERVES,
+	ROLE_DRAINS, /* it was asked to finish what is in flight */
+	ROLE_DRAINED, /* it has */
+	ROLE_DISMISSED, /* it was told to go */
+};
+
 struct manager_role {
 	const char *name;
 	unsigned index;
-	struct spawned process; /* pidfd == -1: not running */
-	int channel; /* -1: closed */
+	struct manager *manager;
+	struct process *process; /* NULL: not running */
+	struct io_fd *channel; /* NULL: nobody reads at its other end */
 	instant started;
-	instant restart_at; /* never: not waiting to be restarted */
-	struct restart_deaths deaths;
+	uint64_t lives; /* how often it was started */
+	uint64_t offered; /* newest version that it was sent */
 	uint64_t prepared; /* newest version that it could take */
 	uint64_t committed; /* the version it lives by */
+	enum manager_role_stage stage;
+	struct process_exit exit; /* of the last one */
+	struct mutex sending; /* held by who fills and sends: */
+	struct channel_message out;
+	struct channel_message in; /* of the task that reads its channel */
+};
+
+/* Who is told how a reload ended. */
+struct manager_asker {
+	bool asked; /* by the control role; else by a signal */
+	uint64_t life; /* of the control role */
+	uint64_t id;
 };
 
 /*
- * A reload under way. First every role prepares `next`, and each can still
- * refuse. Then it is `current`, every role is told so, and `old` stays until
- * the last has let go of it.
+ * A reload. First every role prepares `next`, and each can still refuse. Then
+ * it is `current`, every role is told so, and the one before stays until the
+ * last has let go of it.
  */
 struct manager_change {
+	bool wanted; /* `asker` waits for it to begin */
+	bool hangup; /* SIGHUP: as soon as it is possible */
+	bool busy; /* from the beginning to the answer */
+	struct manager_asker asker;
 	struct edition *next; /* NULL: none is being prepared */
-	struct edition *old; /* NULL: none is being left */
-	instant deadline; /* never: no reload is under way */
-	bool asked; /* by the control role: it gets the answer */
-	uint64_t asker_id;
+	int error; /* why it cannot be prepared; 0: nothing is known */
+	char why[1024]; /* the same, as lines */
 };
 
 struct manager {
 	const struct manager_options *options;
 	enum manager_state state;
-	instant deadline; /* of the state; never: none */
+	bool stop_wanted;
+	bool at_once; /* nobody is waited for any more */
 	instant stop_asked; /* the first time */
+	instant drain_deadline; /* for the worker; past: no draining */
 	int exit_status;
 	int shared_fd;
-	int signal_fd;
 	int pid_fd; /* -1: none */
+	int signal_fd; /* -1: none, or `signals` has it */
+	struct io_fd signals;
 	char pid_path[4096];
-	bool reload_wanted; /* SIGHUP: as soon as it is possible */
 	bool become; /* the roles change their user */
 	struct user user;
 	unsigned threads;
@@ -94,54 +136,60 @@ struct manager {
 	struct edition *current;
 	struct manager_change change;
 	struct manager_role roles[ROLE_COUNT];
-	struct channel_message message; /* the one being built or read */
+	struct list waiters;
+	struct spawn_fd given[2]; /* to each role as it starts */
+	struct scope supervision; /* of the task that supervises the roles */
 };
 
 /* manager.c */
 int manager_run(const struct manager_options *options);
 /* SIGTERM: drain; a second time: at once. */
 void manager_stop(struct manager *manager);
-/* The end of the program is near: tell the roles to go. */
-void manager_stop_roles(struct manager *manager);
 /* Something ended what cannot go on. */
 void manager_fail(struct manager *manager);
+/* Wait until somebody says that something has changed.
+ * Returns 0, -ETIMEDOUT, the cancel error. */
+SUSPENDS MUST_CHECK int
+manager_wait(struct manager *manager, const char *what, instant deadline);
+void manager_changed(struct manager *manager);
+/* notify_send() of a static text. */
+SUSPENDS void manager_notify(const char *state);
 
 /* manager_roles.c: processes */
-void manager_role_start(struct manager *manager, struct manager_role *role);
-/* Its pidfd is readable. */
-void manager_role_ended(struct manager *manager, struct manager_role *role);
+/* Task: until manager->supervision is cancelled; then no role runs. */
+int manager_supervise(void *manager);
 /* It does not behave: its end is seen as any other. */
 void manager_role_kill(struct manager_role *role);
-/* Send manager->message; a role that takes nothing is killed. */
-void manager_role_send(struct manager *manager, struct manager_role *role);
-void manager_send_all(struct manager *manager);
+/*
+ * To send to a role: open, then fill and send role->out any number of times,
+ * then close. What it does not take within CHANNEL_SEND_MS kills it.
+ * false: it does not run, or the caller was stopped; then no close.
+ */
+SUSPENDS MUST_CHECK bool manager_role_open(struct manager_role *role);
+SUSPENDS void manager_role_send(struct manager_role *role);
+void manager_role_close(struct manager_role *role);
+/* Send what another role has sent. */
+SUSPENDS void manager_role_forward(
+    struct manager_role *role, struct channel_message *message);
 
 /* manager_change.c: configurations */
-/* Send it an edition to prepare. */
-void manager_edition_offer(struct manager *manager, struct manager_role *role,
-    const struct edition *edition);
-/* False while another reload is under way, at the start and at the end. */
-bool manager_change_possible(const struct manager *manager);
-/* @asker_id  of a request of the control role; asked == false: a signal */
-void
-manager_change_begin(struct manager *manager, bool asked, uint64_t asker_id);
-void manager_change_applied(
-    struct manager *manager, struct manager_role *role, uint64_t version);
-void manager_change_committed(
-    struct manager *manager, struct manager_role *role, uint64_t version);
-void manager_change_refused(struct manager *manager, struct manager_role *role,
-    uint64_t version, struct bytes why);
-/* Undo what is being prepared, if anything: @why is told to the asker and the
- * log. */
-void manager_change_abort(struct manager *manager, int error, struct bytes why);
-/* Whether the last role has let go of the old edition; then the asker hears. */
-void manager_change_finish(struct manager *manager);
-/* The deadline of the reload is over. */
-void manager_change_expired(struct manager *manager);
-void manager_logs_reopen(struct manager *manager);
+/* Task: waits for what is wanted of manager->change, and does it. */
+int manager_changes(void *manager);
+/* Send it an edition to prepare. Between open and close. */
+SUSPENDS void
+manager_edition_offer(struct manager_role *role, const struct edition *edition);
+void manager_role_applied(struct manager_role *role, uint64_t version);
+void manager_role_committed(struct manager_role *role, uint64_t version);
+void manager_role_refused(
+    struct manager_role *role, uint64_t version, struct bytes why);
+/* A role cannot prepare what it was offered. */
+void manager_change_fail(struct manager *manager, int error, struct bytes why);
+bool manager_all_committed(const struct manager *manager);
+void manager_edition_publish(const struct manager *manager);
+SUSPENDS void manager_logs_reopen(struct manager *manager);
 
 /* manager_requests.c: messages from the roles */
-/* Its channel is readable: read all that is there. */
-void manager_role_read(struct manager *manager, struct manager_role *role);
-void manager_reply(
-    struct manager *manager, uint64_t id, int result, struct bytes text);
+/* Do what role->in says. false: that role has no business with it. */
+SUSPENDS bool manager_role_handle(struct manager_role *role);
+SUSPENDS void manager_reply(struct manager *manager, struct manager_asker asker,
+    int result, struct bytes text);

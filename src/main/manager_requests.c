@@ -15,14 +15,33 @@
 #include "os/log.h"
 
 void
-manager_reply(
-    struct manager *manager, uint64_t id, int result, struct bytes text)
+manager_reply(struct manager *manager, struct manager_asker asker, int result,
+    struct bytes text)
 {
-	channel_message_init(&manager->message, CHANNEL_REPLY);
-	manager->message.head.id = id;
-	manager->message.head.result = result;
-	channel_message_text_set(&manager->message, text);
-	manager_role_send(manager, &manager->roles[ROLE_CONTROL]);
+	struct manager_role *control = &manager->roles[ROLE_CONTROL];
+
+	/* Another life counts its requests anew. */
+	if (!asker.asked || asker.life != control->lives ||
+	    !manager_role_open(control))
+		return;
+	channel_message_init(&control->out, CHANNEL_REPLY);
+	control->out.head.id = asker.id;
+	control->out.head.result = result;
+	channel_message_text_set(&control->out, text);
+	manager_role_send(control);
+	manager_role_close(control);
+}
+
+static void
+manager_answer(struct manager_role *control, int result, struct bytes text)
+{
+	const struct manager_asker asker = {
+	    .asked = true,
+	    .life = control->lives,
+	    .id = control->in.head.id,
+	};
+
+	manager_reply(control->manager, asker, result, text);
 }
 
 /* ---- servers ---- */
@@ -90,9 +109,10 @@ manager_server_set_append(
 }
 
 static void
-manager_server_set(
-    struct manager *manager, uint64_t id, const struct channel_server_set *set)
+manager_server_set(struct manager_role *control)
 {
+	const struct manager *manager = control->manager;
+	const struct channel_server_set *set = &control->in.server_set;
 	const struct config_pool *pool = snapshot_pool_find(
 	    manager->current->snapshot, bytes_from(set->pool));
 	char memory[1024];
@@ -100,7 +120,7 @@ manager_server_set(
 	unsigned count = 0;
 
 	if (!manager_server_set_valid(set)) {
-		manager_reply(manager, id, -EINVAL,
+		manager_answer(control, -EINVAL,
 		    BYTES("a weight is a number from 0 to 65535\n"));
 		return;
 	}
@@ -111,60 +131,70 @@ manager_server_set(
 		    pool == NULL ? "no pool is named %s\n"
 				 : "pool %s has no server named %s\n",
 		    set->pool, set->server);
-		manager_reply(manager, id, -ENOENT, appender_bytes(&text));
+		manager_answer(control, -ENOENT, appender_bytes(&text));
 		return;
 	}
 	manager_server_set_append(&text, set, count);
 	log_info("servers", "by the admin plane: %.*s", (int)text.length - 1,
 	    text.at);
-	manager_reply(manager, id, 0, appender_bytes(&text));
+	manager_answer(control, 0, appender_bytes(&text));
 }
 
 /* ---- others ---- */
 
+/* Its descriptor goes to the worker, whose answer comes back. */
 static void
-manager_dump(struct manager *manager)
+manager_dump(struct manager_role *control)
 {
-	struct manager_role *worker = &manager->roles[ROLE_WORKER];
+	struct manager_role *worker = &control->manager->roles[ROLE_WORKER];
 
-	if (worker->channel < 0) {
-		uint64_t id = manager->message.head.id;
-
-		channel_message_close(&manager->message);
-		manager_reply(manager, id, -EPIPE,
+	if (worker->channel == NULL)
+		manager_answer(control, -EPIPE,
 		    BYTES("the worker does not run at the moment\n"));
-		return;
-	}
-	manager_role_send(manager, worker);
-	channel_message_close(&manager->message);
+	else
+		manager_role_forward(worker, &control->in);
+	channel_message_close(&control->in);
 }
 
-/* Returns false when @role has no business with such a message. */
-static bool
-manager_control_handle(struct manager *manager)
+static void
+manager_reload(struct manager_role *control)
 {
-	const struct channel_head head = manager->message.head;
-	struct channel_server_set set;
+	struct manager *manager = control->manager;
+	struct manager_change *change = &manager->change;
 
-	switch (head.type) {
+	if (manager->state != MANAGER_RUNNING || manager->stop_wanted ||
+	    change->wanted || change->busy) {
+		manager_answer(control, E_CONFIG_BUSY,
+		    BYTES("another reload is under way, or weir is "
+			  "about to stop\n"));
+		return;
+	}
+	change->wanted = true;
+	change->asker = (struct manager_asker){
+	    .asked = true,
+	    .life = control->lives,
+	    .id = control->in.head.id,
+	};
+	manager_changed(manager);
+}
+
+/* Returns false when the role has no business with such a message. */
+static bool
+manager_control_handle(struct manager_role *control)
+{
+	switch (control->in.head.type) {
 	case CHANNEL_RELOAD:
-		if (manager_change_possible(manager))
-			manager_change_begin(manager, true, head.id);
-		else
-			manager_reply(manager, head.id, E_CONFIG_BUSY,
-			    BYTES("another reload is under way, or weir is "
-				  "about to stop\n"));
+		manager_reload(control);
 		return true;
 	case CHANNEL_SERVER_SET:
-		set = manager->message.server_set;
-		manager_server_set(manager, head.id, &set);
+		manager_server_set(control);
 		return true;
 	case CHANNEL_DUMP:
-		manager_dump(manager);
+		manager_dump(control);
 		return true;
 	case CHANNEL_EXIT:
-		manager_reply(manager, head.id, 0, BYTES("draining\n"));
-		manager_stop(manager);
+		manager_answer(control, 0, BYTES("draining\n"));
+		manager_stop(control->manager);
 		return true;
 	default:
 		return false;
@@ -172,79 +202,59 @@ manager_control_handle(struct manager *manager)
 }
 
 static bool
-manager_worker_handle(struct manager *manager)
+manager_worker_handle(struct manager_role *worker)
 {
-	const struct channel_head *head = &manager->message.head;
-
-	switch (head->type) {
+	switch (worker->in.head.type) {
 	case CHANNEL_DRAINED:
-		if (manager->state == DRAINING)
-			manager_stop_roles(manager);
+		if (worker->stage == ROLE_DRAINS)
+			worker->stage = ROLE_DRAINED;
 		return true;
 	case CHANNEL_REPLY:
 		/* Of a dump. */
-		manager_role_send(manager, &manager->roles[ROLE_CONTROL]);
+		manager_role_forward(
+		    &worker->manager->roles[ROLE_CONTROL], &worker->in);
 		return true;
 	default:
 		return false;
 	}
 }
 
-static bool
-manager_role_handle(struct manager *manager, struct manager_role *role)
+static void
+manager_refused(struct manager_role *role)
 {
-	const struct channel_head head = manager->message.head;
-	char why[1024];
-	struct appender copy = appender_over(why, sizeof(why));
+	char memory[1024];
+	struct appender why = appender_over(memory, sizeof(memory));
+
+	append(&why, role->in.text,
+	    min_of((size_t)role->in.head.length, sizeof(memory) - 1));
+	append_char(&why, '\n');
+	manager_role_refused(role, role->in.head.version, appender_bytes(&why));
+}
+
+bool
+manager_role_handle(struct manager_role *role)
+{
+	const struct channel_head head = role->in.head;
 
 	/* Nobody else has a descriptor to give. */
 	if (head.type != CHANNEL_DUMP)
-		channel_message_close(&manager->message);
+		channel_message_close(&role->in);
 	switch (head.type) {
 	case CHANNEL_APPLIED:
-		manager_change_applied(manager, role, head.version);
+		manager_role_applied(role, head.version);
 		return true;
 	case CHANNEL_COMMITTED:
-		manager_change_committed(manager, role, head.version);
+		manager_role_committed(role, head.version);
 		return true;
 	case CHANNEL_REFUSED:
-		append(&copy, manager->message.text,
-		    min_of((size_t)head.length, sizeof(why) - 1));
-		append_char(&copy, '\n');
-		manager_change_refused(
-		    manager, role, head.version, appender_bytes(&copy));
+		manager_refused(role);
 		return true;
 	default:
 		break;
 	}
 	if (role->index == ROLE_CONTROL)
-		return manager_control_handle(manager);
+		return manager_control_handle(role);
 	if (role->index == ROLE_WORKER)
-		return manager_worker_handle(manager);
+		return manager_worker_handle(role);
 	return false;
-}
-
-void
-manager_role_read(struct manager *manager, struct manager_role *role)
-{
-	int r = 0;
-
-	while (role->channel >= 0 && r == 0) {
-		r = channel_recv(role->channel, &manager->message, false);
-		if (r == 0 && !manager_role_handle(manager, role))
-			r = -EPROTO;
-	}
-	if (r == -EAGAIN || role->channel < 0)
-		return;
-	if (r != -EPIPE) {
-		channel_message_close(&manager->message);
-		log_error("role",
-		    "%s (pid %d) sent nonsense (%s); it is "
-		    "killed: please report this",
-		    role->name, (int)role->process.pid, error_text(r));
-	}
-	/* Its end comes by the pidfd. */
-	manager_role_kill(role);
-	close(role->channel);
-	role->channel = -1;
 }

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "main/manager.h"
+#include "main/told.h"
 #include "net/shared.h"
 #include "os/log.h"
 #include "os/memfd.h"
@@ -245,17 +246,6 @@ role_first_build(struct role_first *first)
 	return r;
 }
 
-/* Lines, the first one with the runtime's own "weir: " before it. */
-static void
-role_stalled(const char *text)
-{
-	struct bytes lines = bytes_from(text);
-
-	if (bytes_starts_with(lines, BYTES("weir: ")))
-		lines = bytes_skip(lines, 6);
-	log_text(LOG_LEVEL_WARN, "runtime", lines);
-}
-
 static int
 role_run(struct role_first *first)
 {
@@ -264,9 +254,10 @@ role_run(struct role_first *first)
 	    .worker_count =
 		first->role->threaded ? first->message->config.threads : 1,
 	    .backend = backend,
-	    .stall_told = role_stalled,
+	    .stall_told = told_stall,
 	};
 
+	deadlock_set_hook(told_deadlock);
 	snprintf(backend, sizeof(backend), "%.*s",
 	    (int)first->snapshot->backend.length, first->snapshot->backend.at);
 	return runtime_run(&options, role_follow, first);

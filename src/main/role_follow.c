@@ -372,21 +372,6 @@ role_message_handle(void)
 	return true;
 }
 
-static int
-role_message_receive(void)
-{
-	ssize_t length;
-
-	channel_recv_init(follow.message);
-	length = io_recvmsg(&follow.channel, &follow.message->pass.message,
-	    MSG_CMSG_CLOEXEC, instant_never());
-	if (length == 0)
-		return -EPIPE;
-	if (length < 0)
-		return (int)length;
-	return channel_recv_check(follow.message, length);
-}
-
 int
 role_follow(void *arg)
 {
@@ -408,7 +393,8 @@ role_follow(void *arg)
 		return r;
 	role_prepare(first->snapshot);
 	do
-		r = role_message_receive();
+		r = channel_io_recv(
+		    &follow.channel, follow.message, instant_never());
 	while (r == 0 && role_message_handle());
 	/* Without a manager nobody could ever stop us. */
 	return r == -EPIPE ? 0 : r;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,14 @@ int
 pipe_open(int ret_ends[2])
 {
 	return pipe2(ret_ends, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int
+seqpacket_pair_open(int ret_ends[2])
+{
+	const int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
+
+	return socketpair(AF_UNIX, type, 0, ret_ends) < 0 ? -errno : 0;
 }
 
 int

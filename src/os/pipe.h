@@ -13,6 +13,10 @@
  * Returns 0 or -errno. */
 MUST_CHECK
 int pipe_open(int ret_ends[2]);
+/* Two ends of a socket that keeps messages apart (SOCK_SEQPACKET), both
+ * close-on-exec and blocking. Returns 0 or -errno. */
+MUST_CHECK
+int seqpacket_pair_open(int ret_ends[2]);
 /* Returns 0 or -errno. */
 MUST_CHECK
 int fd_nonblock(int fd);

@@ -23,7 +23,7 @@
 
 #include "base/bytes.h"
 
-#define SPAWN_FDS_MAX     64
+#define SPAWN_FDS_MAX     65
 #define SPAWN_LIMITS_MAX  16
 #define SPAWN_STACK_BYTES (64 * 1024)
 

@@ -20,6 +20,8 @@ SAME(weir_process_options, process_options, limit_count);
 SAME(weir_process_options, process_options, daemon);
 SAME(weir_process_options, process_options, become);
 SAME(weir_process_options, process_options, gid);
+SAME(weir_process_options, process_options, channel_fd);
+SAME(weir_process_options, process_options, keep_signals);
 SAME(weir_process_limit, spawn_limit, hard);
 SAME(weir_process_fd, spawn_fd, to);
 SAME(weir_exit, process_exit, core);
@@ -78,6 +80,12 @@ struct weir_io *
 weir_process_stderr(struct weir_process *process)
 {
 	return (struct weir_io *)process_stderr(inner_process(process));
+}
+
+struct weir_io *
+weir_process_channel(struct weir_process *process)
+{
+	return (struct weir_io *)process_channel(inner_process(process));
 }
 
 int

@@ -15,6 +15,8 @@ SAME(weir_child, supervise_child, process, process);
 SAME(weir_child, supervise_child, arg, arg);
 SAME(weir_child, supervise_child, when, when);
 SAME(weir_child, supervise_child, grace_ns, grace);
+SAME(weir_child, supervise_child, prepare, prepare);
+SAME(weir_child, supervise_child, attend, attend);
 SAME(weir_backoff, restart_backoff, healthy_ns, healthy);
 SAME(weir_backoff, restart_backoff, jitter_percent, jitter_percent);
 SAME(weir_child_event, supervise_event, child, child);

@@ -25,7 +25,7 @@ struct process {
 	struct spawned child;
 	struct worker *worker; /* NULL: its worker has ended */
 	struct io_fd pidfd; /* attached until it is reaped */
-	struct io_fd streams[3];
+	struct io_fd streams[PROCESS_STREAMS];
 	pid_t pid;
 	bool daemon;
 	bool group;
@@ -207,7 +207,7 @@ process_adopt_orphans(void)
 static void
 process_leave(struct process *process)
 {
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++)
 		io_close(&process->streams[i]);
 	if (process->daemon) {
 		(void)spawn_signal(&process->child, SIGKILL);
@@ -245,7 +245,7 @@ process_attach(struct process *process, struct process_streams *streams)
 {
 	int r;
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++) {
 		if (streams->ours[i] < 0)
 			continue;
 		r = io_attach(&process->streams[i], streams->ours[i]);
@@ -282,14 +282,17 @@ process_spawn(const struct process_options *options,
 	    .session = options->session,
 	    .group = options->group,
 	    .parent_death_signal = options->daemon ? SIGKILL : 0,
+	    .keep_signals = options->keep_signals,
 	};
 
-	if (options->fd_count > SPAWN_FDS_MAX - 3)
+	if (options->fd_count > SPAWN_FDS_MAX - PROCESS_STREAMS)
 		return -EINVAL;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++) {
 		if (streams->theirs[i] >= 0)
 			fds[spawning.fd_count++] =
-			    (struct spawn_fd){streams->theirs[i], (int)i};
+			    (struct spawn_fd){streams->theirs[i],
+				i == PROCESS_CHANNEL ? options->channel_fd
+						     : (int)i};
 	}
 	for (unsigned i = 0; i < options->fd_count; i++)
 		fds[spawning.fd_count++] = options->fds[i];
@@ -307,7 +310,7 @@ process_new(const struct process_options *options)
 	    .child = SPAWNED_NONE,
 	    .worker = worker_here,
 	    .pidfd = IO_FD_NONE,
-	    .streams = {IO_FD_NONE, IO_FD_NONE, IO_FD_NONE},
+	    .streams = {IO_FD_NONE, IO_FD_NONE, IO_FD_NONE, IO_FD_NONE},
 	    .daemon = options->daemon,
 	    .group = options->group,
 	};
@@ -320,7 +323,7 @@ process_new(const struct process_options *options)
 static void
 process_undo(struct process *process)
 {
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++)
 		io_close(&process->streams[i]);
 	if (process->child.pid > 0) {
 		(void)spawn_signal(&process->child, SIGKILL);
@@ -390,7 +393,7 @@ process_drop(struct process *process)
 		return;
 	must(process->worker == worker_here && !process->dropped);
 	must(list_empty(&process->waiters));
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++)
 		io_close(&process->streams[i]);
 	process->dropped = true;
 	if (process->ended)
@@ -425,6 +428,12 @@ struct io_fd *
 process_stderr(struct process *process)
 {
 	return &process->streams[2];
+}
+
+struct io_fd *
+process_channel(struct process *process)
+{
+	return &process->streams[PROCESS_CHANNEL];
 }
 
 static void

@@ -48,7 +48,7 @@ struct process_options {
 	/* More descriptors; nothing else is open in the child. */
 	const struct spawn_fd *fds;
 	const struct spawn_limit *limits;
-	unsigned fd_count; /* SPAWN_FDS_MAX - 3 at most */
+	unsigned fd_count; /* SPAWN_FDS_MAX - 4 at most */
 	unsigned limit_count; /* SPAWN_LIMITS_MAX at most */
 	/* It is killed when the worker that started it ends, however that
 	 * comes about. */
@@ -57,6 +57,14 @@ struct process_options {
 	bool group; /* a process group of its own: process_signal_group() */
 	bool become; /* another user, without supplementary groups */
 	uint32_t uid, gid; /* of @become */
+	/* > 0: that descriptor of the child is one end of a SOCK_SEQPACKET
+	 * pair, blocking; the other one is process_channel(). Messages arrive
+	 * whole, and descriptors can travel with them. */
+	int channel_fd;
+	/* Signals that are blocked or ignored here are so in the child, until
+	 * it says otherwise: none is missed, or comes too soon. Otherwise none
+	 * is. */
+	bool keep_signals;
 };
 
 struct process_exit {
@@ -91,6 +99,8 @@ bool process_ended(const struct process *process);
 struct io_fd *process_stdin(struct process *process);
 struct io_fd *process_stdout(struct process *process);
 struct io_fd *process_stderr(struct process *process);
+/* The same of options.channel_fd. */
+struct io_fd *process_channel(struct process *process);
 
 /*
  * process_wait - wait until it has ended; any number of tasks, any number of

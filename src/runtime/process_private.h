@@ -6,11 +6,16 @@
 #include "runtime/process.h"
 #include "runtime/worker.h"
 
-/* The three streams while a process is started. */
+/* stdin, stdout, stderr, and the channel. */
+#define PROCESS_CHANNEL 3
+#define PROCESS_STREAMS 4
+
+/* The streams while a process is started. */
 struct process_streams {
-	int ours[3]; /* -1: no pipe */
-	int theirs[3]; /* -1: inherited */
-	bool theirs_opened[3]; /* by us: closed when the child has them */
+	int ours[PROCESS_STREAMS]; /* -1: no pipe */
+	int theirs[PROCESS_STREAMS]; /* -1: inherited, or no channel */
+	bool theirs_opened[PROCESS_STREAMS]; /* by us: closed when the child has
+						them */
 };
 
 MUST_CHECK int process_streams_open(

@@ -1,5 +1,5 @@
 /*
- * process_streams.c - stdin, stdout, stderr and the environment of a child
+ * process_streams.c - stdin, stdout, stderr, channel and environment of a child
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -51,6 +51,20 @@ process_stream_open(struct process_streams *streams, unsigned i,
 	}
 }
 
+static int
+process_channel_open(struct process_streams *streams)
+{
+	int ends[2], r;
+
+	r = seqpacket_pair_open(ends);
+	if (r < 0)
+		return r;
+	streams->ours[PROCESS_CHANNEL] = ends[0];
+	streams->theirs[PROCESS_CHANNEL] = ends[1];
+	streams->theirs_opened[PROCESS_CHANNEL] = true;
+	return fd_nonblock(ends[0]);
+}
+
 int
 process_streams_open(
     const struct process_options *options, struct process_streams *ret_streams)
@@ -60,11 +74,13 @@ process_streams_open(
 	int r = 0;
 
 	*ret_streams = (struct process_streams){
-	    .ours = {-1, -1, -1},
-	    .theirs = {-1, -1, -1},
+	    .ours = {-1, -1, -1, -1},
+	    .theirs = {-1, -1, -1, -1},
 	};
-	for (unsigned i = 0; i < 3 && r == 0; i++)
+	for (unsigned i = 0; i < PROCESS_CHANNEL && r == 0; i++)
 		r = process_stream_open(ret_streams, i, all[i]);
+	if (r == 0 && options->channel_fd > 0)
+		r = process_channel_open(ret_streams);
 	if (r < 0)
 		process_streams_close(ret_streams);
 	return r;
@@ -73,7 +89,7 @@ process_streams_open(
 void
 process_streams_close_theirs(struct process_streams *streams)
 {
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++) {
 		if (streams->theirs_opened[i])
 			fd_close(streams->theirs[i]);
 		streams->theirs[i] = -1;
@@ -85,7 +101,7 @@ void
 process_streams_close(struct process_streams *streams)
 {
 	process_streams_close_theirs(streams);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < PROCESS_STREAMS; i++) {
 		fd_close(streams->ours[i]);
 		streams->ours[i] = -1;
 	}

@@ -175,6 +175,54 @@ test_stop(void **state)
 	in_task(stop_task);
 }
 
+/* Whole messages, and what is blocked or ignored stays so. */
+static int
+channel_task(void *arg)
+{
+	struct process_options options = {.channel_fd = 9};
+	struct process *process;
+	struct process_exit exit;
+	struct io_fd *channel;
+	char text[64];
+
+	process =
+	    started("echo one >&9; echo two >&9; "
+		    "head -n 1 <&9 >&9; grep SigIgn /proc/self/status >&9",
+		options);
+	channel = process_channel(process);
+	assert_int_equal(io_recv(channel, text, sizeof(text), soon()), 4);
+	assert_memory_equal(text, "one\n", 4);
+	assert_int_equal(io_recv(channel, text, sizeof(text), soon()), 4);
+	assert_memory_equal(text, "two\n", 4);
+	assert_int_equal(io_send(channel, "three\n", 6, NULL, soon()), 6);
+	assert_int_equal(io_recv(channel, text, sizeof(text), soon()), 6);
+	assert_memory_equal(text, "three\n", 6);
+	assert_true(io_recv(channel, text, sizeof(text), soon()) > 0);
+	assert_memory_equal(text, "SigIgn:\t0000000000000000\n", 25);
+	assert_int_equal(io_recv(channel, text, sizeof(text), soon()), 0);
+	assert_int_equal(process_wait(process, &exit, soon()), 0);
+	process_drop(process);
+
+	/* SIGPIPE, which the runtime ignores, is one of them: 13. */
+	options.keep_signals = true;
+	process = started("grep SigIgn /proc/self/status >&9", options);
+	channel = process_channel(process);
+	assert_true(io_recv(channel, text, sizeof(text), soon()) > 0);
+	assert_true(strtoull(text + 8, NULL, 16) & (1u << (SIGPIPE - 1)));
+	assert_int_equal(process_wait(process, &exit, soon()), 0);
+	process_drop(process);
+	return 0;
+}
+
+static void
+test_channel(void **state)
+{
+	unsigned before = fds_open();
+
+	in_task(channel_task);
+	assert_int_equal(fds_open(), before);
+}
+
 static int
 stolen_task(void *arg)
 {
@@ -575,6 +623,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_wait),
 	    cmocka_unit_test(test_stop),
+	    cmocka_unit_test(test_channel),
 	    cmocka_unit_test(test_stolen),
 	    cmocka_unit_test(test_streams),
 	    cmocka_unit_test(test_options),

@@ -59,24 +59,41 @@ child_say(struct child *child, struct supervise_event event)
 }
 
 static int
+child_process_start(struct child *child, struct process **ret_process)
+{
+	const struct supervise_child *spec = child->spec;
+	int r = 0;
+
+	if (spec->prepare != NULL)
+		r = spec->prepare(spec->arg);
+	/* It may have been stopped before it began. */
+	if (r == 0)
+		r = task_cancelled();
+	return r < 0 ? r : process_start(spec->process, ret_process, NULL);
+}
+
+static int
 child_process_run(struct child *child)
 {
 	struct process *process;
 	int r;
 
-	r = process_start(child->spec->process, &process, NULL);
+	r = child_process_start(child, &process);
 	if (r < 0) {
 		child->unstarted = true;
 		return r;
 	}
 	child->pid = process_pid(process);
 	child_say(child, (struct supervise_event){.what = SUPERVISE_STARTED});
-	r = process_wait(process, &child->exit, instant_never());
+	if (child->spec->attend != NULL)
+		child->spec->attend(process, child->spec->arg);
+	r = process_wait(process, &child->exit,
+	    child->spec->attend != NULL ? instant_past() : instant_never());
 	if (!process_ended(process)) {
-		/* Cancelled: bounded by SIGKILL, a little later. */
+		/* Bounded by SIGKILL, a little later. */
 		task_shield(
 		    duration_ns(child->spec->grace.ns + duration_s(1).ns));
-		(void)process_stop(process, child->spec->grace, &child->exit);
+		r = process_stop(process, child->spec->grace, &child->exit);
 		task_unshield();
 	}
 	process_drop(process);
@@ -305,6 +322,9 @@ supervise_valid(const struct supervise_options *options,
 		if ((children[i].process != NULL) ==
 			(children[i].task != NULL) ||
 		    children[i].name == NULL)
+			return false;
+		if (children[i].task != NULL &&
+		    (children[i].prepare != NULL || children[i].attend != NULL))
 			return false;
 	}
 	return true;

@@ -9,7 +9,8 @@
  * Sources    Erlang/OTP supervisor behaviour
  *
  * A child is a program or a function. A function that calls supervise() itself
- * makes a tree: when it gives up, its supervisor sees a child that failed.
+ * makes a tree: when it gives up, its supervisor sees a child that failed. A
+ * program that is more than waited for has a task beside it: @attend.
  *
  *   one for one   the child that ended is started again
  *   one for all   all are stopped, in reverse order, and started again
@@ -35,11 +36,27 @@ struct supervise_child {
 	const char *name;
 	const struct process_options *process;
 	task_fn task; /* fails when it returns < 0 */
-	void *arg;
+	void *arg; /* of @task, @prepare and @attend */
 	enum restart_when when;
 	/* A process has this long from SIGTERM to SIGKILL. A task is
 	 * cancelled, and waited for however long that takes. */
 	duration grace;
+
+	/* The next two are of a process only, on the task that its life is, and
+	 * get @arg. They may suspend; either may be NULL. */
+
+	/* Before every start: makes what @process says true, or says it anew:
+	 * the child does not start until it returns. An error counts as a
+	 * process that could not be started. */
+	int (*prepare)(void *arg);
+	/*
+	 * Lives as long as the process: talks to it, waits for its end
+	 * (process_wait()). To stop it is to cancel this: then it may ask the
+	 * process to end in a way of its own and wait, behind a task_shield();
+	 * the next child is stopped after it has returned. A process that still
+	 * runs then gets SIGTERM, @grace, and SIGKILL.
+	 */
+	void (*attend)(struct process *process, void *arg);
 };
 
 enum supervise_what {
@@ -78,7 +95,8 @@ struct supervise_options {
  *
  * Returns    0 when every child has ended for good; -ECHILD when it gave up;
  *            -EINVAL (a child without a name, or with both or neither of
- *            @process and @task; beyond the limits above); -ENOMEM;
+ *            @process and @task, or with a hook that is not of its kind;
+ *            beyond the limits above); -ENOMEM;
  *            the cancel error. Nothing of them runs any more: they were
  *            stopped one after the other, the last one first.
  */

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -316,6 +317,115 @@ test_processes(void **state)
 	in_task(processes_task);
 }
 
+/* ---- a task beside each life of a process ---- */
+
+/* A child that sends what it reads, with a number for its life. It does not
+ * mind SIGTERM, and goes when it is told. */
+struct beside {
+	struct supervise_child child;
+	struct process_options program;
+	char life[16];
+	char *argv[5];
+	int lives;
+	int refused; /* so many starts */
+	bool mute; /* it does not tell it to go */
+};
+
+static int
+beside_prepare(void *arg)
+{
+	struct beside *beside = arg;
+
+	tell("prepare", "it");
+	if (beside->refused-- > 0)
+		return -EMFILE;
+	(void)snprintf(
+	    beside->life, sizeof(beside->life), "%d", ++beside->lives);
+	return 0;
+}
+
+static void
+beside_attend(struct process *process, void *arg)
+{
+	struct beside *beside = arg;
+	struct io_fd *channel = process_channel(process);
+	char text[16] = "";
+	ssize_t length;
+
+	length = io_recv(channel, text, sizeof(text) - 1, instant_never());
+	assert_int_equal(length, 2);
+	assert_string_equal(text, beside->lives == 1 ? "1\n" : "2\n");
+	tell("heard", "it");
+	if (beside->lives == 1) {
+		/* Before its end is seen: it runs no more all the same. */
+		assert_int_equal(process_signal(process, SIGKILL), 0);
+		return;
+	}
+	length = io_recv(channel, text, sizeof(text) - 1, instant_never());
+	assert_int_equal(length, -ECANCELED);
+	if (beside->mute)
+		return;
+	task_shield(duration_s(60));
+	assert_int_equal(io_send(channel, "go", 2, NULL, instant_never()), 2);
+	assert_int_equal(io_recv(channel, text, 8, instant_never()), 4);
+	assert_memory_equal(text, "bye\n", 4);
+	tell("bye", "it");
+	task_unshield();
+}
+
+static void
+beside_init(struct beside *beside)
+{
+	*beside = (struct beside){
+	    .argv = {"sh", "-c",
+		"trap '' TERM; echo $0 >&7; head -c 2 <&7 >/dev/null; "
+		"echo bye >&7; exec sleep 1000",
+		beside->life, NULL},
+	    .program = {.channel_fd = 7},
+	};
+	beside->program.argv = beside->argv;
+	beside->child = (struct supervise_child){
+	    .name = "it",
+	    .process = &beside->program,
+	    .arg = beside,
+	    .grace = duration_ms(20),
+	    .prepare = beside_prepare,
+	    .attend = beside_attend,
+	};
+}
+
+static int
+beside_task(void *arg)
+{
+	struct beside beside;
+	struct call call = {.options = quick, .count = 1};
+
+	beside_init(&beside);
+	call.children = &beside.child;
+	call_for_a_while(&call);
+	assert_int_equal(call.result, -ECANCELED);
+	assert_string_equal(story,
+	    "it:prepare it:start it:heard it:again "
+	    "it:prepare it:start it:heard it:bye");
+	beside_init(&beside);
+	beside.mute = true;
+	beside.refused = 1;
+	call_for_a_while(&call);
+	assert_string_equal(story,
+	    "it:prepare it:again it:prepare it:start it:heard it:again "
+	    "it:prepare it:start it:heard");
+	beside.child.process = NULL;
+	beside.child.task = act;
+	assert_int_equal(supervise(&quick, &beside.child, 1, NULL), -EINVAL);
+	return 0;
+}
+
+static void
+test_beside(void **state)
+{
+	in_task(beside_task);
+}
+
 int
 main(void)
 {
@@ -326,6 +436,7 @@ main(void)
 	    cmocka_unit_test(test_give_up),
 	    cmocka_unit_test(test_tree),
 	    cmocka_unit_test(test_processes),
+	    cmocka_unit_test(test_beside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
