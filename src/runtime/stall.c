@@ -304,6 +304,9 @@ stall_start(int64_t limit_ns)
 	stall.ending = false;
 	stall.quiet = 0;
 	memset(stall.seen, 0, sizeof(stall.seen));
+	/* A worker that has not moved yet is not held since the boot. */
+	for (unsigned i = 0; i < runtime_here.worker_count; i++)
+		stall.seen[i].since = clock_now();
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&stall.changed, &attributes);
