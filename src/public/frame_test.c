@@ -176,6 +176,13 @@ read_frames(void *arg)
 
 	(void)arg;
 	weir_reader_init(&reader, &near_end, buffer, sizeof(buffer));
+	/* A delimiter in two parts. */
+	far_put("ab<");
+	assert_int_equal(weir_reader_frame(&reader, &mark, &frame,
+			     weir_after(WEIR_MILLISECOND)),
+	    -ETIMEDOUT);
+	far_put(">");
+	expect_frame(&reader, &mark, "ab");
 	/* Glued together, and torn apart. */
 	far_put("one\r\ntwo\nabcth");
 	expect_frame(&reader, &line, "one");
