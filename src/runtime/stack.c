@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "os/memory.h"
@@ -31,6 +32,15 @@ stacks_reserve(size_t bytes)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	return memory != MAP_FAILED ? memory : NULL;
+}
+
+/* An emulator may take advice that it does not know and say that all is well:
+ * the kernel is asked to write into the guard. */
+static bool
+stacks_guards_work(char *page)
+{
+	return madvise(page, STACK_GUARD_BYTES, MADV_GUARD_INSTALL) == 0 &&
+	    getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
 }
 
 int
@@ -59,8 +69,7 @@ stacks_init(struct stacks *stacks, uint32_t slot_count_max)
 		stacks_fini(stacks);
 		return -ENOMEM;
 	}
-	stacks->guard_install =
-	    madvise(stacks->arena, STACK_GUARD_BYTES, MADV_GUARD_INSTALL) == 0;
+	stacks->guard_install = stacks_guards_work(stacks->arena);
 	return 0;
 }
 
