@@ -439,6 +439,36 @@ part_kept(void)
 	assert_int_equal(fetch(&request, "/", &response), -ECONNRESET);
 }
 
+/* Each of these connections is not fit to be used again. */
+static void
+part_not_kept(void)
+{
+	static const char ok[] =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+	struct weir_http_request request = {0};
+	struct weir_http_response *response;
+	unsigned before;
+
+	get(SCRIPT(ok), "ok");
+	before = connections;
+	/* Bytes behind the body, which nobody asked for. */
+	get(SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP"), "ok");
+	get(SCRIPT(ok), "ok");
+	assert_int_equal(connections, before + 1);
+	/* Closed before the end of its body. */
+	script = SCRIPT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+	assert_int_equal(fetch(&request, "/", &response), 0);
+	weir_http_response_close(response);
+	get(SCRIPT(ok), "ok");
+	assert_int_equal(connections, before + 2);
+	/* The server says so, and leaves the closing to us. */
+	get(SCRIPT("HTTP/1.1 200 OK\r\nConnection: close\r\n"
+		   "Content-Length: 2\r\n\r\nok"),
+	    "ok");
+	get(SCRIPT(ok), "ok");
+	assert_int_equal(connections, before + 3);
+}
+
 /* ---- servers that do not play along ---- */
 
 #define LARGE_BODY ((size_t)8 << 20)
@@ -556,6 +586,20 @@ part_refused(void)
 	refusal = (struct refusal){.answer = "SMTP ready\r\n", .stays = true};
 	assert_int_equal(refused(&refusal, &made, 0), -EBADMSG);
 	free(large);
+}
+
+/* An idle connection serves its own origin only: the port is part of it. */
+static void
+part_origins(void)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct weir_http_request request = {0};
+	struct refusal other = {
+	    .answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"};
+
+	get(SCRIPT(ok), "");
+	script = SCRIPT(ok);
+	assert_int_equal(refused(&other, &request, 404), 0);
 }
 
 /* ---- tasks that are stopped ---- */
@@ -828,7 +872,8 @@ root(void *arg)
 {
 	static void (*const parts[])(void) = {part_bodies, part_fields,
 	    part_sending, part_redirects, part_failures, part_kept,
-	    part_refused, part_stopped, part_names, part_limit, part_turns};
+	    part_not_kept, part_origins, part_refused, part_stopped, part_names,
+	    part_limit, part_turns};
 	struct sockaddr_in address = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
