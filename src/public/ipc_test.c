@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -199,6 +200,51 @@ test_ring_dead(void **state)
 {
 	(void)state;
 	in_task(ring_dead_task);
+}
+
+/* The other side writes what no ring_put() writes: a length that reaches
+ * beyond what was put, the ring, or nowhere. */
+static int
+ring_hostile_task(void *arg)
+{
+	static const uint32_t lengths[] = {0, 17, 32768, 65536, UINT32_MAX};
+	static char got[1 << 18];
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct weir_ring putter, getter;
+		struct weir_ring_ends ends;
+		struct stat about;
+		char *shared;
+
+		assert_int_equal(weir_ring_create(1, &ends), 0);
+		assert_int_equal(fstat(ends.memory, &about), 0);
+		shared = mmap(NULL, (size_t)about.st_size,
+		    PROT_READ | PROT_WRITE, MAP_SHARED, ends.memory, 0);
+		assert_true(shared != MAP_FAILED);
+		assert_int_equal(
+		    weir_ring_open_put(&putter, dup(ends.memory), ends.put), 0);
+		assert_int_equal(
+		    weir_ring_open_get(&getter, ends.memory, ends.get), 0);
+		assert_int_equal(
+		    weir_ring_put(&putter, "0123456789abcdef", 16, soon()), 0);
+		/* The first message's head: behind the indices. */
+		assert_int_equal(shared[65536], 16);
+		memcpy(shared + 65536, &lengths[i], sizeof(lengths[i]));
+		assert_int_equal(
+		    weir_ring_get(&getter, got, sizeof(got), soon()), -EPROTO);
+		weir_ring_close(&putter);
+		weir_ring_close(&getter);
+		munmap(shared, (size_t)about.st_size);
+	}
+	return 0;
+}
+
+static void
+test_ring_hostile(void **state)
+{
+	(void)state;
+	in_task(ring_hostile_task);
 }
 
 static int
@@ -593,6 +639,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ring),
 	    cmocka_unit_test(test_ring_dead),
+	    cmocka_unit_test(test_ring_hostile),
 	    cmocka_unit_test(test_ring_limits),
 	    cmocka_unit_test(test_fifo),
 	    cmocka_unit_test(test_pipe),
