@@ -275,6 +275,84 @@ part_flood(void *arg)
 	return 0;
 }
 
+/* Much more than a socket holds. */
+#define HALF_HIGH ((size_t)4 << 20)
+
+static struct {
+	size_t written;
+	size_t received;
+	size_t left; /* written and not received, when room was told */
+} half;
+
+static int
+half_made(struct weir_transport *t)
+{
+	static const char block[4096];
+
+	while (weir_transport_write(t, block, sizeof(block)) == 0)
+		half.written += sizeof(block);
+	return 0;
+}
+
+static void
+half_drained(struct weir_transport *t)
+{
+	half.left = half.written - half.received;
+	weir_transport_close(t);
+}
+
+/* There is room again at half, while the rest is still to be sent. */
+static int
+part_half(void *arg)
+{
+	static const struct weir_protocol protocol = {.name = "half",
+	    .made = half_made,
+	    .data = echo_data,
+	    .drained = half_drained,
+	    .lost = note_lost,
+	    .output_high = HALF_HIGH};
+	static char block[4096];
+	struct ends e;
+	ssize_t r;
+
+	(void)arg;
+	ends_open(&e, &protocol);
+	while ((r = weir_recv(&e.io, block, sizeof(block),
+		    weir_after(5 * WEIR_SECOND))) > 0)
+		half.received += (size_t)r;
+	assert_int_equal(r, 0);
+	assert_int_equal(half.received, half.written);
+	assert_true(half.written > HALF_HIGH);
+	assert_true(half.left > HALF_HIGH / 4 && half.left < HALF_HIGH);
+	ends_close(&e);
+	return 0;
+}
+
+/* A peer that takes nothing is given up. */
+static int
+part_send_limit(void *arg)
+{
+	static const struct weir_protocol protocol = {.name = "flood",
+	    .made = flood_made,
+	    .data = echo_data,
+	    .drained = flood_drained,
+	    .lost = note_lost,
+	    .send_ns = 30 * WEIR_MILLISECOND};
+	weir_time until = weir_after(5 * WEIR_SECOND);
+	struct ends e;
+
+	(void)arg;
+	flood = (struct flood){.left = 3000000};
+	ends_open(&e, &protocol);
+	while (!e.run.done && weir_now() < until)
+		assert_int_equal(weir_sleep(5 * WEIR_MILLISECOND), 0);
+	assert_true(e.run.done);
+	assert_int_equal(e.run.result, -ETIMEDOUT);
+	assert_string_equal(said, "lost 110 ");
+	ends_close(&e);
+	return 0;
+}
+
 /* An echo that is not read stops reading: the sender is held back. */
 static int
 part_back_pressure(void *arg)
@@ -487,8 +565,8 @@ static void
 test_parts(void **state)
 {
 	static const weir_task_fn parts[] = {part_echo, part_frames, part_flood,
-	    part_back_pressure, part_ends, part_pause, part_pause_in_burst,
-	    part_serve};
+	    part_half, part_send_limit, part_back_pressure, part_ends,
+	    part_pause, part_pause_in_burst, part_serve};
 	struct weir_options options = {.worker_count = 1};
 
 	(void)state;
