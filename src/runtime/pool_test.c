@@ -287,6 +287,65 @@ test_map(void **state)
 	run(root_map, NULL);
 }
 
+/* The first job holds the results of the others back. */
+static int
+holds_window(void *arg)
+{
+	const unsigned *number = arg;
+	instant until = after_ms(5000);
+
+	begun++;
+	if (*number > 0)
+		return 0;
+	while (begun < 4 && instant_before(clock_now(), until))
+		usleep(100);
+	/* Time enough for one too many. */
+	usleep(20000);
+	return (int)begun;
+}
+
+static int
+tell_window(void *context, size_t index, int result)
+{
+	if (index == 0)
+		*(int *)context = result;
+	return 0;
+}
+
+/* Two jobs for each thread are under way or wait to be told, where the map says
+ * nothing. */
+static int
+root_map_window(void *arg)
+{
+	struct pool *pool = make(2, 0);
+	unsigned numbers[20];
+	void *args[20];
+	int seen = 0;
+	struct pool_map map = {.fn = holds_window,
+	    .args = args,
+	    .count = 20,
+	    .each = tell_window,
+	    .context = &seen,
+	    .ordered = true};
+
+	begun = 0;
+	for (unsigned i = 0; i < 20; i++) {
+		numbers[i] = i;
+		args[i] = &numbers[i];
+	}
+	assert_int_equal(pool_map(pool, &map, instant_never()), 0);
+	assert_int_equal(begun, 20);
+	assert_int_equal(seen, 4);
+	pool_close(pool, false);
+	return 0;
+}
+
+static void
+test_map_window(void **state)
+{
+	run(root_map_window, NULL);
+}
+
 /* A map whose task is stopped. */
 static int
 maps(void *arg)
@@ -328,6 +387,7 @@ main(void)
 	    cmocka_unit_test(test_close),
 	    cmocka_unit_test(test_outside),
 	    cmocka_unit_test(test_map),
+	    cmocka_unit_test(test_map_window),
 	    cmocka_unit_test(test_map_stopped),
 	};
 
