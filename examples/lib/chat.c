@@ -156,14 +156,18 @@ root(void *arg)
 {
 	static struct client ann, bob;
 	struct weir_address address;
+	struct weir_scope server;
 	struct weir_io listener;
 
 	(void)arg;
 	if (weir_address_parse("127.0.0.1:0", &address) < 0 ||
 	    weir_listen(&listener, &address, NULL) < 0 ||
-	    weir_local_address(&listener, &address) < 0 ||
-	    weir_task_start(NULL, "server", serve, &listener) < 0)
+	    weir_local_address(&listener, &address) < 0)
 		return -1;
+	/* The listener lies on this stack: its server ends before we do. */
+	weir_scope_init(&server, WEIR_NEVER);
+	if (weir_task_start(&server, "server", serve, &listener) < 0)
+		exit(1);
 	come(&ann, weir_address_port(&address));
 	say(&ann, "PRIVMSG #weir :too early");
 	hear(&ann, "ann");
@@ -179,6 +183,8 @@ root(void *arg)
 	hear(&ann, "ann");
 	weir_io_close(&ann.io);
 	weir_io_close(&bob.io);
+	weir_scope_fini(&server);
+	weir_io_close(&listener);
 	return 0;
 }
 

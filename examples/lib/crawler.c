@@ -111,24 +111,31 @@ root(void *arg)
 {
 	const struct weir_http_options four = {.connections_max = 4};
 	struct weir_address address;
+	struct weir_scope server;
 	struct weir_io listener;
+	int error;
 
 	(void)arg;
 	if (weir_address_parse("127.0.0.1:0", &address) < 0 ||
 	    weir_listen(&listener, &address, NULL) < 0 ||
 	    weir_local_address(&listener, &address) < 0 ||
-	    weir_task_start(NULL, "site", site, &listener) < 0 ||
 	    weir_http_open(&four, &client) < 0)
 		return -1;
 	port = weir_address_port(&address);
+	weir_scope_init(&server, WEIR_NEVER);
 	weir_scope_init(&crawl, WEIR_NEVER);
-	crawl_links("href=\"/1\"");
-	if (weir_scope_wait(&crawl) < 0)
-		return -1;
+	error = weir_task_start(&server, "site", site, &listener);
+	if (error == 0)
+		crawl_links("href=\"/1\"");
+	if (error == 0)
+		error = weir_scope_wait(&crawl);
 	weir_scope_fini(&crawl);
 	printf("%d pages\n", page_count);
 	weir_http_close(client);
-	return 0;
+	/* The listener lies on this stack: its server ends before we do. */
+	weir_scope_fini(&server);
+	weir_io_close(&listener);
+	return error;
 }
 
 int

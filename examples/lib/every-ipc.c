@@ -123,7 +123,7 @@ root(void *program)
 	    {weir_io_fd(&semaphore), 4}, {weir_io_fd(&packets[1]), 5},
 	    {ends.memory, 6}, {ends.put, 7}};
 	const struct weir_process_options options = {
-	    .path = "/proc/self/exe", .argv = argv, .fds = fds, .fd_count = 5};
+	    .path = program, .argv = argv, .fds = fds, .fd_count = 5};
 
 	TRY(weir_process_start(&options, &child, NULL));
 	/* Our copy of its end, or we would not see it close. */
@@ -133,6 +133,10 @@ root(void *program)
 	    &pipe[0], &semaphore, &packets[0], &messages, &listener, &ring));
 	TRY(weir_process_wait(child, &end, late));
 	weir_process_drop(child);
+	struct weir_io *all[] = {&pipe[0], &pipe[1], &semaphore, &packets[0],
+	    &packets[1], &messages, &listener};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		weir_io_close(all[i]);
 	unlink(fifo);
 	weir_mq_unlink(queue);
 	return end.code;

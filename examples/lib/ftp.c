@@ -262,13 +262,17 @@ static int
 root(void *arg)
 {
 	static struct client c;
+	struct weir_scope scope;
 	struct weir_io listener;
 	uint16_t port;
 
 	(void)arg;
-	if (listener_open(&listener, &port) < 0 ||
-	    weir_task_start(NULL, "server", server, &listener) < 0)
+	if (listener_open(&listener, &port) < 0)
 		return -1;
+	/* The listener lies on this stack: its server ends before we do. */
+	weir_scope_init(&scope, WEIR_NEVER);
+	if (weir_task_start(&scope, "server", server, &listener) < 0)
+		exit(1);
 	dial(&c.control, port);
 	weir_reader_init(&c.reader, &c.control, c.buffer, sizeof(c.buffer));
 	hear(&c, NULL);
@@ -282,6 +286,8 @@ root(void *arg)
 	say(&c, "QUIT");
 	hear(&c, NULL);
 	weir_io_close(&c.control);
+	weir_scope_fini(&scope);
+	weir_io_close(&listener);
 	return 0;
 }
 

@@ -55,13 +55,14 @@ parent(void *arg)
 	return weir_sleep(1000 * WEIR_SECOND);
 }
 
+static const char *program; /* that is started once more */
+
 static int
 daemon_dies(void)
 {
 	char *argv[] = {"join-and-daemon", "parent", NULL};
-	struct weir_process_options options = {.path = "/proc/self/exe",
-	    .argv = argv,
-	    .out = {WEIR_STDIO_PIPE, 0}};
+	struct weir_process_options options = {
+	    .path = program, .argv = argv, .out = {WEIR_STDIO_PIPE, 0}};
 	weir_time late = weir_after(60 * WEIR_SECOND);
 	struct weir_process *child;
 	ssize_t got;
@@ -99,6 +100,6 @@ main(int argc, char **argv)
 {
 	struct weir_options options = {.worker_count = 1};
 
-	(void)argv;
+	program = argv[0];
 	return weir_run(&options, argc == 2 ? parent : root, NULL) != 0;
 }
