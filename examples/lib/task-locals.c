@@ -54,6 +54,9 @@ serve(void *arg)
 static int
 root(void *arg)
 {
+	struct weir_task ann;
+	const struct weir_task_options options = {
+	    .name = "ann", .handle = &ann};
 	struct weir_scope scope;
 
 	(void)arg;
@@ -61,9 +64,9 @@ root(void *arg)
 	if (weir_key_new(&user_key, free) < 0)
 		return -1;
 	weir_scope_init(&scope, WEIR_NEVER);
-	if (weir_task_start(&scope, "ann", serve, "ann") < 0 ||
+	if (weir_task_start_with(&scope, &options, serve, "ann") < 0 ||
 	    weir_task_start(&scope, "bob", serve, "bob") < 0 ||
-	    weir_sleep(20 * WEIR_MILLISECOND) < 0)
+	    weir_task_join(&ann, NULL, WEIR_NEVER) < 0)
 		return -1;
 	printf("bob is stopped\n");
 	weir_scope_cancel(&scope, 0);
