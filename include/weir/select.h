@@ -52,7 +52,7 @@ WEIR_API struct weir_case weir_case_task(struct weir_task *task);
 WEIR_API struct weir_case weir_case_event(struct weir_event *event);
 WEIR_API struct weir_case weir_case_future(struct weir_future *future);
 WEIR_API struct weir_case weir_case_time(weir_time when);
-/* Takes no part: for a case that is switched off for now. */
+/* Takes no part, so that a case can be switched off between two calls. */
 WEIR_API struct weir_case weir_case_never(void);
 
 /*

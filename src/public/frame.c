@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/cc.h"
-#include "public/transport.h"
+#include "public/frame.h"
 
 #define FRAME_MAX_DEFAULT 65536
 

@@ -208,7 +208,7 @@ send_chunk(
 }
 
 static int
-body_failed(struct fetch *fetch, int error, const char *text)
+fetch_failed(struct fetch *fetch, int error, const char *text)
 {
 	append_format(&fetch->error, "%s", text);
 	return error;
@@ -228,7 +228,7 @@ send_body_read(struct fetch *fetch, struct io_fd *io)
 		length = request->body_read(request->user, block,
 		    (size_t)min_of((uint64_t)sizeof(block), left));
 		if (length < 0)
-			return body_failed(
+			return fetch_failed(
 			    fetch, (int)length, "the body could not be read");
 		if (length == 0)
 			break;
@@ -241,7 +241,7 @@ send_body_read(struct fetch *fetch, struct io_fd *io)
 		return send_parts(
 		    fetch, io, &(struct iovec){"0\r\n\r\n", 5}, 1);
 	return left == 0 ? 0
-			 : body_failed(fetch, -EINVAL,
+			 : fetch_failed(fetch, -EINVAL,
 			       "the body is shorter than body_length");
 }
 
@@ -441,7 +441,7 @@ fetch_url(struct fetch *fetch, const char *text)
 		return -EPROTONOSUPPORT;
 	}
 	if (fetch->url.userinfo.at != NULL)
-		return body_failed(fetch, -EINVAL,
+		return fetch_failed(fetch, -EINVAL,
 		    "a name and password in the URL: use Authorization");
 	return 0;
 }
@@ -545,7 +545,7 @@ fetch_all(struct fetch *fetch, char next[URL_BYTES_MAX],
 		if (r == 0)
 			r = redirect_url(fetch, response, next);
 		if (r == 0 && left-- <= 0)
-			r = body_failed(fetch, -ELOOP, "too many redirects");
+			r = fetch_failed(fetch, -ELOOP, "too many redirects");
 		if (r == 0 && before.host.at == NULL)
 			r = url_parse(bytes_from(request->url), &before);
 		redirect_drain(fetch, response);

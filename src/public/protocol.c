@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "os/socket.h"
+#include "public/frame.h"
 #include "public/inner.h"
 #include "public/transport.h"
 

@@ -64,8 +64,3 @@ void transport_look(struct weir_transport *transport);
 void transport_kill(struct weir_transport *transport, int error);
 void transport_leave(struct weir_transport *transport);
 void transport_output_free(struct weir_transport *transport);
-
-/* As weir_frame_find(); the first @looked bytes hold no border. */
-ssize_t
-frame_find(const struct weir_framing *framing, const unsigned char *bytes,
-    size_t length, size_t looked, struct weir_frame *ret_frame);

@@ -162,18 +162,26 @@ output_flush(struct weir_transport *transport)
 	output_sent(transport);
 }
 
+/* Whether a write may be taken now; a refusal owes drained(). */
+static int
+output_admit(struct weir_transport *transport)
+{
+	if (transport->dead || transport->closing)
+		return -EPIPE;
+	if (transport_output(transport) <= transport_high(transport))
+		return 0;
+	transport->refused = true;
+	return -EAGAIN;
+}
+
 int
 weir_transport_write(
     struct weir_transport *transport, const void *bytes, size_t length)
 {
-	int error;
+	int error = output_admit(transport);
 
-	if (transport->dead || transport->closing)
-		return -EPIPE;
-	if (transport_output(transport) > transport_high(transport)) {
-		transport->refused = true;
-		return -EAGAIN;
-	}
+	if (error < 0)
+		return error;
 	error = output_append(&transport->waiting, bytes, length);
 	if (error == 0 && !transport->writing)
 		output_flush(transport);
@@ -194,14 +202,10 @@ weir_transport_write_frame(
 		return -EINVAL;
 	error = weir_frame_borders(transport->protocol->framing, length, head,
 	    &head_length, tail, &tail_length);
+	if (error == 0)
+		error = output_admit(transport);
 	if (error < 0)
 		return error;
-	if (transport->dead || transport->closing)
-		return -EPIPE;
-	if (transport_output(transport) > transport_high(transport)) {
-		transport->refused = true;
-		return -EAGAIN;
-	}
 	error = output_append(&transport->waiting, head, head_length);
 	if (error == 0)
 		error = output_append(&transport->waiting, data, length);

@@ -5,9 +5,8 @@
  * Threads    a task's; channels and futures may be shared with other workers,
  *            everything else belongs to this one
  * Memory     the cases, in the caller's memory; nothing is allocated
- * Cost       a visit of every case before and after the wait, in the order of
- *            a few ns each; a shared channel's lock; a system call per
- *            descriptor
+ * Cost       a visit of every case before and after the wait; a shared
+ *            channel's lock; a system call per descriptor
  * Limits     SELECT_CASES_MAX, then -E2BIG
  * Invariant  of several channels exactly one moves an item, in exactly the
  *            case that is returned. Everything else that may be ready too

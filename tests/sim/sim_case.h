@@ -84,3 +84,21 @@ listen_surely(struct io_fd *io, const struct sockaddr_in *at)
 	must(socket_listen(fd, 64) == 0);
 	must(io_attach(io, fd) == 0);
 }
+
+/* Start @fn(descriptor) in @scope for each connection, until the task is
+ * stopped. Faults are waited out; without room for a task it is closed. */
+static inline void
+accept_all(struct io_fd *listener, struct scope *scope, task_fn fn)
+{
+	int fd;
+
+	do {
+		fd = io_accept(listener, NULL, NULL, instant_never());
+		if (fd >= 0 &&
+		    task_start(scope, "server", fn, (void *)(intptr_t)fd) < 0)
+			socket_close(fd);
+		if (fd < 0 && fd != -ECANCELED &&
+		    task_sleep(duration_ms(20)) < 0)
+			break;
+	} while (fd != -ECANCELED);
+}

@@ -363,20 +363,8 @@ server_connection(void *arg)
 static int
 server_task(void *arg)
 {
-	struct io_fd *listener = arg;
-	int fd;
-
-	do {
-		fd = io_accept(listener, NULL, NULL, instant_never());
-		if (fd >= 0 &&
-		    task_start(edge.servers, "server", server_connection,
-			(void *)(intptr_t)fd) < 0)
-			socket_close(fd);
-		if (fd < 0 && fd != -ECANCELED &&
-		    task_sleep(duration_ms(20)) < 0)
-			break;
-	} while (fd != -ECANCELED);
-	io_close(listener);
+	accept_all(arg, edge.servers, server_connection);
+	io_close(arg);
 	return 0;
 }
 

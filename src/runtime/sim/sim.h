@@ -29,12 +29,11 @@
 #include "base/cc.h"
 #include "base/time.h"
 
-#define SIM_MILLION     1000000
-#define SIM_TURN_NS     1000
-#define SIM_START_NS    INT64_C(1000000000000)
-#define SIM_WALL_NS     INT64_C(1767225600000000000) /* 2026-01-01, at start */
-#define SIM_RULES_MAX   64
-#define SIM_SOCKETS_MAX 65536
+#define SIM_MILLION   1000000
+#define SIM_TURN_NS   1000
+#define SIM_START_NS  INT64_C(1000000000000)
+#define SIM_WALL_NS   INT64_C(1767225600000000000) /* 2026-01-01, at start */
+#define SIM_RULES_MAX 64
 
 enum sim_state {
 	SIM_UP,
