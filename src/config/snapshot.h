@@ -101,6 +101,7 @@ struct config_reverse {
 	bool forwarded; /* send Forwarded too (default false) */
 	bool upgrade; /* carry Upgrade (default true) */
 	duration tunnel_timeout; /* idle upgraded connection, 1 h */
+	bool abandon; /* a request whose client is gone (default true) */
 };
 
 struct config_respond {

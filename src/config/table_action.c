@@ -313,6 +313,10 @@ static const struct key reverse_keys[] = {
     KEY(struct config_reverse, tunnel_timeout, "tunnel_timeout",
 	SHAPE_DURATION_OF(1000, 7 * SHAPE_DAY), "1h",
 	"How long an upgraded connection may be silent."),
+    KEY(struct config_reverse, abandon, "abandon", &shape_bool, "true",
+	"End the request to the server when its client goes away, or closes "
+	"its direction, while the server is waited for. false: the server is "
+	"heard, and a client that has only closed its direction is answered."),
 };
 static const struct table table_reverse = {
     .name = "reverse",

@@ -21,6 +21,7 @@ sites:
       - {{path: /strip/, reverse: {{pool: origin, strip_prefix: true, prefix: /in}}}}
       - {{path: /edit, reverse: {{pool: origin, request_headers: {{X-New: "1", X-Old: null}}, response_headers: {{X-Set: "2", X-Gone: null}}}}}}
       - {{path: /server-host, reverse: {{pool: origin, host: server}}}}
+      - {{path: /patient, reverse: {{pool: origin, abandon: false}}}}
       - {{path: /slow, reverse: {{pool: origin, response_timeout: 500ms}}}}
       - {{path: /, reverse: origin}}
 pools:
@@ -301,6 +302,67 @@ def test_client_that_leaves_ends_the_request(edged):
         time.sleep(0.2)
     assert gone.wait(3)
     eventually(lambda: "status=499" in edged.edge.access_log(), what="499 in the log")
+
+
+def until_closed(then):
+    """A conversation that does @then and waits until weir ends it; and when it did."""
+    gone = threading.Event()
+
+    def serve(conversation):
+        try:
+            conversation.request()
+            then(conversation)
+            conversation.line()
+        except Closed:
+            gone.set()
+
+    return serve, gone
+
+
+@pytest.mark.parametrize("head", [
+    "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    "Content-Length: 100\r\n\r\nhello",
+    "Content-Length: 100000000\r\n\r\nhello",
+    "Connection: close\r\n\r\nhello",
+])
+def test_client_that_leaves_a_silent_answer_ends_it(edged, head):
+    edged.origin.serve, gone = until_closed(lambda c: c.send("HTTP/1.1 200 OK\r\n" + head))
+    with Client(edged.edge.port) as c:
+        c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        c._until(b"hello")
+        time.sleep(0.7)
+        assert not gone.is_set()
+    assert gone.wait(5)
+
+
+def test_half_closed_client_is_gone(edged):
+    edged.origin.serve, gone = until_closed(lambda c: None)
+    with Client(edged.edge.port) as c:
+        c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        c.end()
+        assert gone.wait(5)
+
+
+def test_half_closed_client_is_answered_where_the_route_says_so(edged):
+    def serve(conversation):
+        conversation.request()
+        time.sleep(0.3)
+        conversation.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        time.sleep(0.8)
+        conversation.send("world")
+
+    edged.origin.serve = serve
+    with Client(edged.edge.port) as c:
+        c.send("GET /patient HTTP/1.1\r\nHost: a\r\n\r\n").end()
+        assert c.read().body == b"helloworld"
+
+
+def test_server_is_heard_where_the_route_says_so(edged):
+    edged.origin.serve, gone = until_closed(lambda c: None)
+    with Client(edged.edge.port) as c:
+        c.send("GET /patient HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(0.2)
+    assert not gone.wait(0.5)
 
 
 def test_kept_connection_that_closed_is_replaced(edged):

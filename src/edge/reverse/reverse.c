@@ -68,12 +68,21 @@ reverse_hash(struct exchange *ex, const struct config_pool *pool)
 
 /* ---- the client goes away ---- */
 
-void
+static void
 reverse_client_gone(void *arg)
 {
 	struct reverse *rv = arg;
 
 	upstream_abandon(&rv->attempt);
+}
+
+void
+reverse_watch_client(struct reverse *rv, bool on)
+{
+	struct exchange *ex = rv->ex;
+
+	if (rv->config->abandon)
+		ex->ops->watch_client(ex, on ? reverse_client_gone : NULL, rv);
 }
 
 /* ---- attempts ---- */
@@ -243,10 +252,10 @@ reverse_handle(struct exchange *ex)
 	if (r == 0)
 		r = reverse_body_peek(&rv);
 	if (r == 0)
-		ex->ops->watch_client(ex, reverse_client_gone, &rv);
+		reverse_watch_client(&rv, true);
 	if (r == 0)
 		r = reverse_attempts(&rv);
-	ex->ops->watch_client(ex, NULL, NULL);
+	reverse_watch_client(&rv, false);
 	if (r == 0)
 		r = reverse_answer(&rv);
 	if (ex->client_gone)

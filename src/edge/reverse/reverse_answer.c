@@ -18,6 +18,10 @@
  * splice costs two calls where a copy costs a receive and a send, and pays
  * from about 100 KB (docs/benchmarks.md). */
 #define ANSWER_SPLICE_BYTES (128 * 1024)
+/* A server that is silent for so long in the middle of its answer may be for
+ * hours (events that are pushed): from then on the client is looked after. Not
+ * before, because that costs every answer that comes in pieces. */
+#define ANSWER_SILENCE_MS 500
 /* Interim answers before the final one: more is a loop. */
 #define ANSWER_INTERIM_MAX 16
 
@@ -179,6 +183,35 @@ answer_body_deadline(const struct reverse *rv)
 	    instant_after(runtime_now(), rv->config->response_timeout));
 }
 
+static instant
+answer_silence(instant deadline)
+{
+	return instant_earlier(deadline,
+	    instant_after(runtime_now(), duration_ms(ANSWER_SILENCE_MS)));
+}
+
+/* Whether that time is over, and patience is left. */
+static bool
+answer_is_silent(ssize_t waited, instant deadline)
+{
+	return waited == -ETIMEDOUT && instant_before(runtime_now(), deadline);
+}
+
+/* More of the body or of what follows it. */
+static ssize_t
+answer_more_body(struct reverse *rv)
+{
+	instant deadline = answer_body_deadline(rv);
+	ssize_t n = answer_more(rv, answer_silence(deadline));
+
+	if (answer_is_silent(n, deadline)) {
+		reverse_watch_client(rv, true);
+		n = answer_more(rv, deadline);
+		reverse_watch_client(rv, false);
+	}
+	return n;
+}
+
 /* More body into the buffer, which is free by now. */
 static int
 answer_refill(struct reverse *rv)
@@ -187,7 +220,7 @@ answer_refill(struct reverse *rv)
 
 	must(rv->at == rv->end);
 	rv->at = rv->end = 0;
-	n = answer_more(rv, answer_body_deadline(rv));
+	n = answer_more_body(rv);
 	return n > 0 ? 1 : n == 0 ? 0 : answer_error(rv, n, true);
 }
 
@@ -197,8 +230,14 @@ static ssize_t
 answer_splice(struct reverse *rv)
 {
 	struct io_fd *io = &rv->attempt.conn->io;
-	int r = io_wait(io, IO_IN, answer_body_deadline(rv));
+	instant deadline = answer_body_deadline(rv);
+	int r = io_wait(io, IO_IN, answer_silence(deadline));
 
+	if (answer_is_silent(r, deadline)) {
+		reverse_watch_client(rv, true);
+		r = io_wait(io, IO_IN, deadline);
+		reverse_watch_client(rv, false);
+	}
 	if (r < 0)
 		return answer_error(rv, r, true);
 	return rv->ex->ops->send_splice(
@@ -283,7 +322,7 @@ answer_trailers(struct reverse *rv, struct http_head *trailers)
 		memmove(rv->buffer, rv->buffer + rv->at, rv->end - rv->at);
 		rv->end -= rv->at;
 		rv->at = 0;
-		n = answer_more(rv, answer_body_deadline(rv));
+		n = answer_more_body(rv);
 		if (n <= 0)
 			return answer_error(rv, n, true);
 	}

@@ -41,8 +41,9 @@ struct reverse {
 	instant answer_deadline;
 };
 
-/* reverse.c: exchange_ops.watch_client's call, with the struct reverse */
-void reverse_client_gone(void *reverse);
+/* reverse.c: the client is looked after while the server is waited for, as far
+ * as the route wants it: its going away ends the wait. */
+void reverse_watch_client(struct reverse *rv, bool on);
 
 /* reverse_request.c */
 MUST_CHECK

@@ -271,7 +271,7 @@ upload_task(void *arg)
 	rv->upload_error = r;
 	/* From here on the client is waited for by nobody. */
 	if (r == 0 && rv->ex->timeline.answer_head.ns == 0)
-		rv->ex->ops->watch_client(rv->ex, reverse_client_gone, rv);
+		reverse_watch_client(rv, true);
 	if (r == 0 || r == -EPIPE || r == -ECANCELED)
 		return r;
 	/* The client's fault: no answer is worth waiting for. */
