@@ -43,7 +43,7 @@ weir_ring_create(size_t bytes, struct weir_ring_ends *ret_ends);
 
 /* Open one side, for the tasks of this worker. Both descriptors are closed by
  * weir_ring_close(); on error they stay the caller's.
- * Returns 0, -EPROTO (no ring), -errno. */
+ * Returns 0, -EPROTO (no ring, or one that was tampered with), -errno. */
 WEIR_API WEIR_MUST_CHECK int
 weir_ring_open_put(struct weir_ring *ring, int memory, int put);
 WEIR_API WEIR_MUST_CHECK int
@@ -57,14 +57,15 @@ WEIR_API size_t weir_ring_message_max(const struct weir_ring *ring);
 /* One message, copied. Suspends while the ring is full. One task at a time.
  * Returns 0; -EMSGSIZE (nothing, or longer than the maximum); -EPIPE: the
  * getter is gone, which is noticed when it would have to be waited for or
- * woken; -ETIMEDOUT or why the caller was stopped; -EBUSY. */
+ * woken; -EPROTO: the memory was tampered with; -ETIMEDOUT or why the caller
+ * was stopped; -EBUSY. */
 WEIR_API WEIR_MUST_CHECK int weir_ring_put(struct weir_ring *ring,
     const void *data, size_t length, weir_time deadline);
 
 /* One message. Suspends while there is none. One task at a time.
  * Returns its length; 0: the putter is gone and nothing is left; -EMSGSIZE: it
- * is longer than @capacity and stays; -EPROTO; -ETIMEDOUT or why the caller
- * was stopped; -EBUSY. */
+ * is longer than @capacity and stays; -EPROTO: the memory was tampered with;
+ * -ETIMEDOUT or why the caller was stopped; -EBUSY. */
 WEIR_API WEIR_MUST_CHECK ssize_t weir_ring_get(
     struct weir_ring *ring, void *into, size_t capacity, weir_time deadline);
 

@@ -85,6 +85,29 @@ ring_map(struct ring *ring, uint64_t capacity)
 	return 0;
 }
 
+/* Between two indices there is a whole number of messages, no more than fit. */
+static bool
+ring_indices_possible(const struct ring *ring, uint64_t head, uint64_t tail)
+{
+	return head - tail <= ring->capacity &&
+	    (head - tail) % RING_MESSAGE_ALIGN == 0;
+}
+
+static int
+ring_indices_take(struct ring *ring, bool puts)
+{
+	uint64_t head = atomic_load(&ring->shared->head);
+	uint64_t tail = atomic_load(&ring->shared->tail);
+
+	if (ring->shared->magic != RING_MAGIC ||
+	    head % RING_MESSAGE_ALIGN != 0 ||
+	    !ring_indices_possible(ring, head, tail))
+		return -EPROTO;
+	ring->mine = puts ? head : tail;
+	ring->theirs = puts ? tail : head;
+	return 0;
+}
+
 int
 ring_open(struct ring *ring, int memory_take, bool puts)
 {
@@ -105,16 +128,12 @@ ring_open(struct ring *ring, int memory_take, bool puts)
 	r = ring_map(ring, capacity);
 	if (r < 0)
 		return r;
-	if (ring->shared->magic != RING_MAGIC) {
+	r = ring_indices_take(ring, puts);
+	if (r < 0) {
 		ring->memory = -1;
 		ring_close(ring);
-		return -EPROTO;
 	}
-	ring->mine =
-	    atomic_load(puts ? &ring->shared->head : &ring->shared->tail);
-	ring->theirs =
-	    atomic_load(puts ? &ring->shared->tail : &ring->shared->head);
-	return 0;
+	return r;
 }
 
 void
@@ -137,7 +156,9 @@ ring_message_max(const struct ring *ring)
 static uint64_t
 ring_message_bytes(uint64_t length)
 {
-	return RING_MESSAGE_HEAD + ((length + 7) & ~UINT64_C(7));
+	return RING_MESSAGE_HEAD +
+	    ((length + RING_MESSAGE_ALIGN - 1) &
+		~(uint64_t)(RING_MESSAGE_ALIGN - 1));
 }
 
 static char *
@@ -155,12 +176,14 @@ ring_put(struct ring *ring, const void *data, size_t length)
 
 	if (length == 0 || length > ring_message_max(ring))
 		return -EMSGSIZE;
-	/* A tail that makes no sense reads as a ring that is full. */
 	if (ring->capacity - (ring->mine - ring->theirs) < bytes) {
-		ring->theirs = atomic_load_explicit(
+		uint64_t tail = atomic_load_explicit(
 		    &ring->shared->tail, memory_order_acquire);
-		if (ring->mine - ring->theirs > ring->capacity ||
-		    ring->capacity - (ring->mine - ring->theirs) < bytes)
+
+		if (!ring_indices_possible(ring, ring->mine, tail))
+			return -EPROTO;
+		ring->theirs = tail;
+		if (ring->capacity - (ring->mine - tail) < bytes)
 			return -EAGAIN;
 	}
 	at = ring_at(ring, ring->mine);
@@ -180,9 +203,13 @@ ring_get(struct ring *ring, void *into, size_t capacity)
 	char *at;
 
 	if (there == 0) {
-		ring->theirs = atomic_load_explicit(
+		uint64_t head = atomic_load_explicit(
 		    &ring->shared->head, memory_order_acquire);
-		there = ring->theirs - ring->mine;
+
+		if (!ring_indices_possible(ring, head, ring->mine))
+			return -EPROTO;
+		ring->theirs = head;
+		there = head - ring->mine;
 		if (there == 0)
 			return -EAGAIN;
 	}
@@ -190,7 +217,7 @@ ring_get(struct ring *ring, void *into, size_t capacity)
 	/* Once: the other side could change it after it was judged. */
 	length = __atomic_load_n((uint32_t *)(void *)at, __ATOMIC_RELAXED);
 	if (length == 0 || length > ring_message_max(ring) ||
-	    there > ring->capacity || ring_message_bytes(length) > there)
+	    ring_message_bytes(length) > there)
 		return -EPROTO;
 	if (length > capacity)
 		return -EMSGSIZE;

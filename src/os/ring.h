@@ -27,8 +27,9 @@
 
 #include "base/cc.h"
 
-#define RING_BYTES_MAX    (UINT64_C(1) << 30)
-#define RING_MESSAGE_HEAD 8
+#define RING_BYTES_MAX     (UINT64_C(1) << 30)
+#define RING_MESSAGE_HEAD  8
+#define RING_MESSAGE_ALIGN 8
 
 struct ring_indices; /* in the shared memory */
 
@@ -54,7 +55,7 @@ int ring_sockets_create(int ret_ends[2]);
  * ring_open - map the memory
  * @memory_take  closed by ring_close(); the caller's on error
  * @puts         whether this is the side that puts
- * Returns 0, -EPROTO (not the memory of a ring), -errno.
+ * Returns 0, -EPROTO (not the memory of a ring, or tampered with), -errno.
  */
 MUST_CHECK
 int ring_open(struct ring *ring, int memory_take, bool puts);
@@ -62,7 +63,8 @@ void ring_close(struct ring *ring);
 
 size_t ring_message_max(const struct ring *ring);
 
-/* Returns 0, -EAGAIN (no room), -EMSGSIZE (also for no bytes at all). */
+/* Returns 0, -EAGAIN (no room), -EMSGSIZE (also for no bytes at all), -EPROTO:
+ * the memory was tampered with. */
 MUST_CHECK
 int ring_put(struct ring *ring, const void *data, size_t length);
 

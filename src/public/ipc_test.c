@@ -240,11 +240,81 @@ ring_hostile_task(void *arg)
 	return 0;
 }
 
+/* An index that no put and no get leaves: of head (at 64 in the memory) or tail
+ * (at 128), written by the other process while both are open, and before. */
+static int
+ring_hostile_index_task(void *arg)
+{
+	static const struct {
+		size_t at;
+		uint64_t value;
+		bool puts; /* who meets it */
+	} cases[] = {
+	    {64, 24 + 65536 + 8, false}, /* more than there is */
+	    {64, 16, false}, /* less than was taken */
+	    {64, 24 + 3, false},
+	    {64, UINT64_MAX, false},
+	    {128, 24 + 65536, true}, /* more taken than put */
+	    {128, 24 - 65536 - 8, true},
+	    {128, 20, true},
+	    {128, UINT64_MAX, true},
+	};
+	static char big[30000], got[1 << 18];
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct weir_ring putter, getter, late;
+		struct weir_ring_ends ends;
+		char *shared;
+		int r = 0;
+
+		assert_int_equal(weir_ring_create(1, &ends), 0);
+		shared = mmap(NULL, 65536 + 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, ends.memory, 0);
+		assert_true(shared != MAP_FAILED);
+		assert_int_equal(
+		    weir_ring_open_put(&putter, dup(ends.memory), ends.put), 0);
+		assert_int_equal(
+		    weir_ring_open_get(&getter, dup(ends.memory), ends.get), 0);
+		assert_int_equal(
+		    weir_ring_put(&putter, "0123456789abcdef", 16, soon()), 0);
+		assert_int_equal(
+		    weir_ring_get(&getter, got, sizeof(got), soon()), 16);
+		assert_int_equal(shared[64], 24);
+		assert_int_equal(shared[128], 24);
+		/* What lies behind would do as a message. */
+		shared[65536 + 24] = 16;
+		memcpy(shared + cases[i].at, &cases[i].value, 8);
+		if (cases[i].puts) {
+			for (int k = 0; k < 3 && r == 0; k++)
+				r = weir_ring_put(
+				    &putter, big, sizeof(big), soon());
+		} else {
+			r = (int)weir_ring_get(
+			    &getter, got, sizeof(got), soon());
+		}
+		assert_int_equal(r, -EPROTO);
+		memcpy(shared + 64, &(uint64_t){24}, 8);
+		memcpy(shared + 128, &(uint64_t){24}, 8);
+		memcpy(shared + cases[i].at, &cases[i].value, 8);
+		assert_int_equal(
+		    weir_ring_open_put(&late, ends.memory, -1), -EPROTO);
+		assert_int_equal(
+		    weir_ring_open_get(&late, ends.memory, -1), -EPROTO);
+		close(ends.memory);
+		weir_ring_close(&putter);
+		weir_ring_close(&getter);
+		munmap(shared, 65536 + 4096);
+	}
+	return 0;
+}
+
 static void
 test_ring_hostile(void **state)
 {
 	(void)state;
 	in_task(ring_hostile_task);
+	in_task(ring_hostile_index_task);
 }
 
 static int
