@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
-#include "runtime/process.h"
+#include "runtime/process_private.h"
 #include "runtime/runtime.h"
 
 static const struct runtime_options one_worker = {.worker_count = 1};
@@ -569,10 +569,45 @@ orphans_task(void *arg)
 	return 0;
 }
 
+/* The look that reaps orphans leaves a child of ours alone, also one that has
+ * ended and is not reaped yet. */
+static int
+orphans_not_ours_task(void *arg)
+{
+	struct process_exit exit;
+	struct process *process, *orphan;
+	char number[16];
+	instant end = soon();
+	int parent;
+
+	if (process_adopt_orphans() == -ENOSYS)
+		return 0;
+	process = started("exit 7", (struct process_options){0});
+	process_hold(process);
+	(void)snprintf(number, sizeof(number), "%d", process_pid(process));
+	while (state_of(number, &parent) != 'Z' &&
+	    instant_before(clock_now(), end))
+		assert_int_equal(task_sleep(duration_ms(5)), 0);
+	/* An orphan that comes after it is reaped: there was a look. */
+	orphan = started("sleep 0.01 & exit 0", (struct process_options){0});
+	assert_int_equal(process_wait(orphan, &exit, soon()), 0);
+	process_drop(orphan);
+	assert_int_equal(task_sleep(duration_ms(50)), 0);
+	while (zombie_count() > 1 && instant_before(clock_now(), end))
+		assert_int_equal(task_sleep(duration_ms(20)), 0);
+	process_release(process);
+	assert_int_equal(process_wait(process, &exit, soon()), 0);
+	assert_int_equal(exit.signal, 0);
+	assert_int_equal(exit.code, 7);
+	process_drop(process);
+	return 0;
+}
+
 static void
 test_orphans(void **state)
 {
 	in_task(orphans_task);
+	in_task(orphans_not_ours_task);
 	assert_false(children_left());
 }
 

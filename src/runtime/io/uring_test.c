@@ -414,6 +414,59 @@ t_refused(void **state)
 	run(refused_root);
 }
 
+/* ---- ends of a request that are not the end of its operation ---- */
+
+/* As from the kernel: instead of the request of @op, which it does not have
+ * yet, its completion. */
+static void
+completes_with(struct uring *u, struct io_op *op, int result)
+{
+	struct io_uring_sqe *last = &u->sqes[(u->sq_tail - 1) & u->sq_mask];
+
+	assert_true(u->sq_tail != u->sq_submitted);
+	assert_true(last->user_data == (uintptr_t)op);
+	*last = (struct io_uring_sqe){.opcode = IORING_OP_NOP,
+	    .fd = -1,
+	    .user_data = (uint64_t)URING_NOBODY << 60};
+	u->backlog[u->backlog_end++] =
+	    (struct io_uring_cqe){.user_data = (uintptr_t)op, .res = result};
+}
+
+static int
+interrupted_root(void *arg)
+{
+	static const int results[] = {-EINTR, -ECANCELED, -EAGAIN};
+	struct uring *u = uring_of(worker_here);
+	struct refused r = {0};
+	struct scope scope;
+
+	(void)arg;
+	for (size_t i = 0; i < array_count(results); i++) {
+		/* Nobody asked for its end: it goes on. */
+		scope_init(&scope, instant_never());
+		r.ended = false;
+		refused_start(&scope, &r, 20000);
+		while (r.pair.io.reader == NULL)
+			assert_int_equal(task_yield(), 0);
+		completes_with(u, r.pair.io.reader, results[i]);
+		settle();
+		assert_false(r.ended);
+		put(r.pair.peer, "x");
+		assert_int_equal(scope_wait(&scope), 0);
+		assert_int_equal(scope_fini(&scope), 0);
+		assert_int_equal(r.result, 1);
+		pair_close(&r.pair);
+	}
+	return 0;
+}
+
+static void
+t_interrupted(void **state)
+{
+	(void)state;
+	run(interrupted_root);
+}
+
 /* ---- a sandbox ---- */
 
 static int
@@ -469,6 +522,7 @@ main(void)
 	    cmocka_unit_test(t_unread_bounded),
 	    cmocka_unit_test(t_buffers_used_up),
 	    cmocka_unit_test(t_refused),
+	    cmocka_unit_test(t_interrupted),
 	    cmocka_unit_test(t_denied),
 	};
 

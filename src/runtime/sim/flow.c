@@ -100,11 +100,8 @@ flow_segment(
 	struct segment *segment = malloc(sizeof(*segment));
 
 	must(segment != NULL);
-	/* Nothing overtakes. */
-	if (instant_before(at, flow->last_arrival))
-		at = flow->last_arrival;
-	flow->last_arrival = at;
 	*segment = (struct segment){.at = at, .bytes = bytes, .kind = kind};
+	/* Nothing overtakes: what comes early waits behind those before it. */
 	list_push_back(&flow->segments, &segment->node);
 	if (flow->arrival.place == 0)
 		sim_event_at(&flow->arrival, at);
@@ -311,7 +308,7 @@ sim_flow_init(struct sim_flow *flow)
 {
 	list_init(&flow->segments);
 	flow->receive_max = flow->send_max = FLOW_BUFFER;
-	flow->last_arrival = flow->link_busy = instant_past();
+	flow->link_busy = instant_past();
 	flow->arrival.run = flow_arrival_run;
 	flow->retry.run = flow_retry_run;
 }

@@ -123,7 +123,6 @@ struct sim_flow {
 	struct sim_event arrival; /* of the first segment */
 	struct sim_event retry; /* the link was silent */
 	unsigned retries;
-	instant last_arrival;
 	instant link_busy; /* until then with what was sent before */
 	bool end_asked; /* the sender has shut down */
 	bool end_sent;
