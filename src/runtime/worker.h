@@ -47,7 +47,8 @@ enum task_state {
 	TASK_PARKED,
 };
 
-/* At the top of its slot: the first frames of the task share its page. */
+/* At the top of its slot: the first frames of the task share its page. The
+ * first cache line is all that a wait without a deadline touches. */
 struct task {
 	struct context context;
 	struct task *next_ready;
@@ -61,16 +62,16 @@ struct task {
 	int cancelled; /* this task alone; 0, or what its calls return */
 	instant deadline; /* of the call that parked it */
 	instant since; /* when it parked, as the worker knew it */
-	instant shield_until;
-	struct timer timer; /* armed lazily: may fire before it is needed */
 	struct scope *scope;
+	const char *reason; /* what it is parked for */
+	struct timer timer; /* armed lazily: may fire before it is needed */
+	instant shield_until;
 	struct list of_scope;
 	task_fn fn;
 	void *arg;
 	const char *name;
 	const char *file;
 	int line;
-	const char *reason; /* what it is parked for */
 	struct task_handle *handle; /* NULL: nobody can join it */
 	struct task_handle *joining; /* what it is parked in a join of */
 	struct task_own *own; /* see local.h; NULL until it is used */
@@ -81,6 +82,9 @@ struct task {
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct task) <= 320,
     "a parked task is one page: control block and the frames of a call");
+_Static_assert(sizeof(struct context) > sizeof(void *) ||
+	offsetof(struct task, timer) <= 64,
+    "stack pointer, queue, state, deadline, since, scope and reason");
 
 /* See stop.c. */
 struct stop_state {
