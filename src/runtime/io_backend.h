@@ -69,6 +69,9 @@ struct io_op {
 
 struct io_backend {
 	const char *name;
+	/* A reactor: what may be ready is tried before an operation is made
+	 * of it. */
+	bool tries;
 	/* Whether the kernel (or a sandbox) lets us: 0 or -errno. NULL: yes. */
 	int (*probe)(void);
 	int (*open)(struct worker *worker);
@@ -118,7 +121,22 @@ extern const struct io_backend io_uring;
 extern const struct io_backend io_sim;
 
 /* The readiness that @code needs: IO_IN or IO_OUT. */
-unsigned io_code_needs(enum io_code code);
+static inline unsigned
+io_code_needs(enum io_code code)
+{
+	switch (code) {
+	case IO_OP_RECV:
+	case IO_OP_LEND:
+	case IO_OP_READ:
+	case IO_OP_RECVMSG:
+	case IO_OP_ACCEPT:
+	case IO_OP_SPLICE_IN:
+	case IO_OP_QUIET:
+		return IO_IN;
+	default:
+		return IO_OUT;
+	}
+}
 
 /*
  * io_perform - for reactors: make the system call of @op and keep the ready
@@ -127,6 +145,11 @@ unsigned io_code_needs(enum io_code code);
  * Returns    true: op->result is final; false: not ready, the bit is cleared
  */
 bool io_perform(struct io_op *op);
+
+/* The same for recv(2) and send(2) without an operation. Some bytes, 0 at the
+ * end of the stream, or -errno; after -EAGAIN the bit is cleared. */
+ssize_t io_try_recv(struct io_fd *io, void *into, size_t length);
+ssize_t io_try_send(struct io_fd *io, const void *from, size_t length);
 
 /* A block of IO_LENT_BYTES from the worker's stock; NULL: no memory. */
 char *io_block_acquire(struct worker *worker);

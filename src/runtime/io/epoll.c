@@ -160,6 +160,7 @@ epoll_wake(struct worker *worker)
 
 const struct io_backend io_epoll = {
     .name = "epoll",
+    .tries = true,
     .open = epoll_open,
     .close = epoll_close,
     .attach = epoll_attach,

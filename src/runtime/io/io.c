@@ -9,7 +9,6 @@
 #include "runtime/io.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 
 #include "os/socket_call.h"
@@ -174,38 +173,6 @@ io_watches_run(struct worker *worker)
 	}
 }
 
-static struct io_op **
-io_side(struct io_fd *io, unsigned side)
-{
-	return side == IO_IN ? &io->reader : &io->writer;
-}
-
-int
-io_call_start(struct io_op *op, struct io_fd *io, enum io_code code)
-{
-	struct io_op **slot = io_side(io, io_code_needs(code));
-
-	(void)task_required("io call");
-	if (unlikely(io->fd < 0))
-		return -EBADF;
-	if (unlikely(*slot != NULL))
-		return -EBUSY;
-	must_slow(io_table_find(io->fd, io->generation) == io);
-	*slot = op;
-	op->code = (uint8_t)code;
-	op->done = true;
-	op->io = io;
-	op->task = worker_here->current;
-	return 0;
-}
-
-void
-io_call_end(struct io_op *op)
-{
-	if (op->io != NULL)
-		*io_side(op->io, io_code_needs((enum io_code)op->code)) = NULL;
-}
-
 /*
  * The backend has @op until it is done; a deadline or a cancel asks for an
  * early end and waits for it. Bytes that moved meanwhile are the result, and
@@ -265,102 +232,6 @@ io_call(struct io_op *op, struct io_fd *io, enum io_code code,
 	result = io_call_step(op, reason, deadline);
 	io_call_end(op);
 	return result;
-}
-
-ssize_t
-io_recv(struct io_fd *io, void *into, size_t length, instant deadline)
-{
-	struct io_op op = {.memory = into, .length = length};
-
-	must(length > 0);
-	return io_call(&op, io, IO_OP_RECV, "recv", deadline);
-}
-
-ssize_t
-io_peek(struct io_fd *io, void *into, size_t length)
-{
-	struct worker *worker = worker_here;
-	ssize_t result = -EAGAIN;
-
-	if (io->fd < 0)
-		return -EBADF;
-	if (worker->backend->peek != NULL)
-		result = worker->backend->peek(worker, io, into, length);
-	if (result != -EAGAIN)
-		return result;
-	do {
-		result = socket_recv_bytes(io->fd, into, length, MSG_PEEK);
-	} while (result == -EINTR);
-	return result;
-}
-
-ssize_t
-io_send(struct io_fd *io, const void *from, size_t length, size_t *ret_sent,
-    instant deadline)
-{
-	struct io_op op = {0};
-	ssize_t result = io_call_start(&op, io, IO_OP_SEND);
-	size_t sent = 0;
-
-	if (ret_sent != NULL)
-		*ret_sent = 0;
-	if (unlikely(result < 0))
-		return result;
-	while (sent < length) {
-		op.memory = (char *)from + sent;
-		op.length = length - sent;
-		result = io_call_step(&op, "send", deadline);
-		if (result < 0)
-			break;
-		sent += (size_t)result;
-	}
-	io_call_end(&op);
-	if (ret_sent != NULL)
-		*ret_sent = sent;
-	return result < 0 ? result : (ssize_t)length;
-}
-
-void
-io_iov_skip(struct iovec **iov, int *count, size_t bytes)
-{
-	while (*count > 0 && bytes >= (*iov)->iov_len) {
-		bytes -= (*iov)->iov_len;
-		(*iov)++;
-		(*count)--;
-	}
-	if (*count > 0) {
-		(*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
-		(*iov)->iov_len -= bytes;
-	}
-}
-
-ssize_t
-io_sendv(struct io_fd *io, struct iovec *iov, int count, int flags,
-    size_t *ret_sent, instant deadline)
-{
-	struct msghdr message;
-	struct io_op op = {.flags = flags, .message = &message};
-	ssize_t result = io_call_start(&op, io, IO_OP_SENDV);
-	size_t sent = 0;
-
-	if (ret_sent != NULL)
-		*ret_sent = 0;
-	if (unlikely(result < 0))
-		return result;
-	io_iov_skip(&iov, &count, 0);
-	while (count > 0) {
-		op.memory = iov;
-		op.length = (size_t)min_of(count, IOV_MAX);
-		result = io_call_step(&op, "send", deadline);
-		if (result < 0)
-			break;
-		sent += (size_t)result;
-		io_iov_skip(&iov, &count, (size_t)result);
-	}
-	io_call_end(&op);
-	if (ret_sent != NULL)
-		*ret_sent = sent;
-	return result < 0 ? result : (ssize_t)sent;
 }
 
 ssize_t

@@ -18,23 +18,6 @@
 #include "runtime/io_backend.h"
 #include "runtime/worker.h"
 
-unsigned
-io_code_needs(enum io_code code)
-{
-	switch (code) {
-	case IO_OP_RECV:
-	case IO_OP_LEND:
-	case IO_OP_READ:
-	case IO_OP_RECVMSG:
-	case IO_OP_ACCEPT:
-	case IO_OP_SPLICE_IN:
-	case IO_OP_QUIET:
-		return IO_IN;
-	default:
-		return IO_OUT;
-	}
-}
-
 /* Asked for at the first short read, not at attach: most descriptors of a
  * server are accepted and their type costs a system call. */
 static bool
@@ -244,6 +227,36 @@ io_perform(struct io_op *op)
 		io->ready &= (uint8_t)~needs;
 	op->result = result;
 	return true;
+}
+
+ssize_t
+io_try_recv(struct io_fd *io, void *into, size_t length)
+{
+	ssize_t result = recv(io->fd, into, length, 0);
+
+	if (likely(result > 0)) {
+		if ((size_t)result < length && (io->ready & IO_HUP) == 0 &&
+		    io_is_stream(io))
+			io->ready &= (uint8_t)~IO_IN;
+		return result;
+	}
+	if (result == 0)
+		return 0;
+	if (errno == EAGAIN)
+		io->ready &= (uint8_t)~IO_IN;
+	return -errno;
+}
+
+ssize_t
+io_try_send(struct io_fd *io, const void *from, size_t length)
+{
+	ssize_t result = send(io->fd, from, length, MSG_NOSIGNAL);
+
+	if (likely(result == (ssize_t)length))
+		return result;
+	if (result >= 0 || errno == EAGAIN)
+		io->ready &= (uint8_t)~IO_OUT;
+	return result >= 0 ? result : -errno;
 }
 
 void

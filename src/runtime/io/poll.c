@@ -172,6 +172,7 @@ poll_poll(struct worker *worker, instant until, unsigned batch)
 
 const struct io_backend io_poll = {
     .name = "poll",
+    .tries = true,
     .open = poll_open,
     .close = poll_close,
     .attach = poll_attach,

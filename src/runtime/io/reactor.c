@@ -10,20 +10,28 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT &&
 	EPOLLRDHUP == POLLRDHUP && EPOLLHUP == POLLHUP && EPOLLERR == POLLERR,
     "one translation for both");
 
+static NOINLINE int
+reactor_submit_try(struct io_op *op)
+{
+	/* Readiness is asked of the kernel, and a connect starts something:
+	 * both are tried whatever the bits say. */
+	if (op->code == IO_OP_CONNECT)
+		op->io->ready = 0;
+	if (io_perform(op))
+		return 1;
+	op->done = false;
+	return 0;
+}
+
 int
 reactor_submit(struct worker *worker, struct io_op *op)
 {
 	unsigned needs = io_code_needs((enum io_code)op->code);
 
 	(void)worker;
-	/* Readiness is asked of the kernel, and a connect starts something:
-	 * both are tried whatever the bits say. */
-	if (op->code == IO_OP_CONNECT)
-		op->io->ready = 0;
-	if (((op->io->ready & needs) != 0 || op->code == IO_OP_WAIT ||
-		op->code == IO_OP_CONNECT) &&
-	    io_perform(op))
-		return 1;
+	if ((op->io->ready & needs) != 0 || op->code == IO_OP_WAIT ||
+	    op->code == IO_OP_CONNECT)
+		return reactor_submit_try(op);
 	op->done = false;
 	return 0;
 }
@@ -48,7 +56,9 @@ reactor_end(struct io_fd *io)
 static void
 reactor_try(struct io_op *op)
 {
-	if (op != NULL && !op->done && io_perform(op))
+	if (op == NULL || op->done)
+		return;
+	if (io_perform(op))
 		io_complete(op, op->result);
 }
 

@@ -216,6 +216,7 @@ select_poll(struct worker *worker, instant until, unsigned batch)
 
 const struct io_backend io_select = {
     .name = "select",
+    .tries = true,
     .open = select_open,
     .close = select_close,
     .attach = select_attach,
