@@ -91,15 +91,35 @@ epoll_detach(struct worker *worker, struct io_fd *io, bool closing)
 		epoll_ctl(state->epoll, EPOLL_CTL_DEL, io->fd, NULL);
 }
 
+static struct io_fd *
+epoll_event_io(const struct epoll_event *event)
+{
+	if (event->data.u64 == EPOLL_WAKE)
+		return NULL;
+	return io_table_find(
+	    (int)(uint32_t)event->data.u64, (uint32_t)(event->data.u64 >> 32));
+}
+
+/* What the next events need comes into the cache while one is served: of the
+ * one after the next its descriptor, of the next its operation. */
+static void
+epoll_events_prefetch(const struct epoll_event *next, int count)
+{
+	const struct io_fd *io;
+
+	io = count > 1 ? epoll_event_io(&next[1]) : NULL;
+	if (io != NULL)
+		__builtin_prefetch(io, 1);
+	io = count > 0 ? epoll_event_io(next) : NULL;
+	if (io != NULL && io->reader != NULL)
+		__builtin_prefetch(io->reader, 1);
+}
+
 static void
 epoll_event_run(struct epoll_event *event)
 {
-	struct io_fd *io;
+	struct io_fd *io = epoll_event_io(event);
 
-	if (event->data.u64 == EPOLL_WAKE)
-		return;
-	io = io_table_find(
-	    (int)(uint32_t)event->data.u64, (uint32_t)(event->data.u64 >> 32));
 	if (io != NULL)
 		reactor_ready(io, reactor_bits(event->events));
 }
@@ -142,8 +162,10 @@ epoll_poll(struct worker *worker, instant until, unsigned batch)
 		return errno == EINTR ? 0 : -errno;
 	/* Hooks and completions look at the time. */
 	worker->now = clock_now();
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		epoll_events_prefetch(&state->events[i + 1], count - i - 1);
 		epoll_event_run(&state->events[i]);
+	}
 	return count;
 }
 

@@ -58,6 +58,7 @@ reactor_try(struct io_op *op)
 {
 	if (op == NULL || op->done)
 		return;
+	__builtin_prefetch(op->task, 1);
 	if (io_perform(op))
 		io_complete(op, op->result);
 }

@@ -60,6 +60,7 @@ io_recv(struct io_fd *io, void *into, size_t length, instant deadline)
 	worker = worker_here;
 	must(length > 0);
 	if (stream_may_try(worker, io, IO_IN)) {
+		worker_prefetch_next(worker);
 		result = io_try_recv(io, into, length);
 		if (likely(stream_told(result))) {
 			worker->ops_left--;
@@ -119,6 +120,7 @@ io_send(struct io_fd *io, const void *from, size_t length, size_t *ret_sent,
 	(void)task_required("io call");
 	worker = worker_here;
 	if (likely(length > 0) && stream_may_try(worker, io, IO_OUT)) {
+		worker_prefetch_next(worker);
 		result = io_try_send(io, from, length);
 		if (likely(stream_told(result))) {
 			worker->ops_left--;
