@@ -434,6 +434,7 @@ config_needs_restart(const struct snapshot *old, const struct snapshot *new,
 	} keys[] = {
 	    {"runtime.threads", old->threads != new->threads},
 	    {"runtime.backend", !bytes_equal(old->backend, new->backend)},
+	    {"runtime.gather", old->gather.ns != new->gather.ns},
 	    {"user", !bytes_equal(old->user, new->user)},
 	    {"group", !bytes_equal(old->group, new->group)},
 	    {"pid_file", !bytes_equal(old->pid_file, new->pid_file)},

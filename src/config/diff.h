@@ -25,8 +25,8 @@ int config_diff(const struct snapshot *old, const struct snapshot *new,
 
 /*
  * Whether something changed that a reload cannot change: runtime.threads,
- * runtime.backend, user, group, pid_file. @why then names the keys:
- * "runtime.threads, user".
+ * runtime.backend, runtime.gather, user, group, pid_file. @why then names the
+ * keys: "runtime.threads, user".
  */
 bool config_needs_restart(const struct snapshot *old,
     const struct snapshot *new, char *why, size_t capacity);

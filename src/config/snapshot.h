@@ -280,6 +280,7 @@ struct snapshot {
 	struct bytes file; /* path it was read from */
 	unsigned threads; /* runtime.threads; 0: one per CPU */
 	struct bytes backend; /* runtime.backend: "auto", "epoll", ... */
+	duration gather; /* runtime.gather */
 	struct bytes user, group; /* at == NULL: default */
 	struct bytes pid_file; /* at == NULL: none */
 	duration drain_timeout; /* shutdown.drain, 30 s */

@@ -254,6 +254,7 @@ role_run(struct role_first *first)
 	    .worker_count =
 		first->role->threaded ? first->message->config.threads : 1,
 	    .backend = backend,
+	    .gather_ns = first->snapshot->gather.ns,
 	    .stall_told = told_stall,
 	};
 

@@ -9,11 +9,12 @@
 #include "base/counters.h"
 #include "os/clock.h"
 #include "os/cpu.h"
+#include "runtime/io/gather.h"
 #include "runtime/io_backend.h"
 #include "runtime/lock_order.h"
+#include "runtime/process.h"
 #include "runtime/stack_report.h"
 #include "runtime/stall.h"
-#include "runtime/process.h"
 #include "runtime/worker.h"
 
 /* An emulator keeps books of the 64 GiB that this reserves: built for one, it
@@ -54,7 +55,8 @@ runtime_configure(const struct runtime_options *options)
 	memset(runtime, 0, sizeof(*runtime));
 	lock_order_configure();
 	runtime->backend = runtime_find_backend(options->backend);
-	if (runtime->backend == NULL)
+	if (runtime->backend == NULL || options->gather_ns < 0 ||
+	    options->gather_ns > GATHER_WINDOW_NS_MAX)
 		return -EINVAL;
 	runtime->worker_count = options->worker_count;
 	/* A simulation has one, and says so if it is asked for more. */
@@ -66,6 +68,7 @@ runtime_configure(const struct runtime_options *options)
 	runtime->task_count_max = options->task_count_max != 0
 	    ? options->task_count_max
 	    : TASK_COUNT_MAX;
+	runtime->gather_ns = options->gather_ns;
 	runtime->pin = options->pin;
 	runtime->stall_told =
 	    options->stall_told != NULL ? options->stall_told : stall_print;

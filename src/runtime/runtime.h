@@ -34,6 +34,11 @@ struct runtime_options {
 	/* Gets that text, lines that end with newlines, on a thread of its own;
 	 * NULL: it goes to stderr. */
 	void (*stall_told)(const char *text);
+	/* While events come one soon after another, the wait for them goes on
+	 * for this long, so that a sleep is for several: each is delayed by
+	 * that at most, and none where they are rare (io/gather.h). With
+	 * io_uring, from Linux 6.12 on. 0: never. 1 ms at most. */
+	int64_t gather_ns;
 	const struct sim_options *sim; /* of the backend "sim"; may be NULL */
 };
 

@@ -165,6 +165,7 @@ struct runtime {
 	unsigned worker_count;
 	const struct io_backend *backend;
 	uint32_t task_count_max;
+	int64_t gather_ns;
 	void (*stall_told)(const char *text);
 	bool forked; /* this process is a child of the one that runs it */
 	bool pin;

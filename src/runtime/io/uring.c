@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/counters.h"
 #include "os/clock.h"
 #include "runtime/io/reactor.h"
 
@@ -40,6 +41,8 @@ uring_open(struct worker *worker)
 		free(u);
 		return error;
 	}
+	gather_init(
+	    &u->gather, u->min_wait ? runtime_here.gather_ns : 0, worker->now);
 	worker->backend_state = u;
 	return 0;
 }
@@ -495,9 +498,22 @@ uring_wake_arm(struct uring *u)
 	u->wake_armed = true;
 }
 
+/* Sends end when they are submitted, as a rule: nobody waits for that. */
+static bool
+uring_is_event(const struct io_uring_cqe *cqe)
+{
+	const struct io_op *op = (struct io_op *)(uintptr_t)cqe->user_data;
+	enum uring_kind kind = (enum uring_kind)(cqe->user_data >> 60);
+
+	if (kind == URING_OP)
+		return op->code == IO_OP_RECV || op->code == IO_OP_RECVMSG;
+	return kind != URING_NOBODY;
+}
+
 static void
 uring_completed(struct uring *u, const struct io_uring_cqe *cqe)
 {
+	u->events += uring_is_event(cqe);
 	switch ((enum uring_kind)(cqe->user_data >> 60)) {
 	case URING_OP:
 		uring_op_done(
@@ -530,7 +546,7 @@ uring_poll(struct worker *worker, instant until, unsigned batch)
 	struct uring *u = uring_of(worker);
 	struct io_uring_cqe cqe;
 	unsigned count = 0;
-	int error;
+	int result;
 
 	if (unlikely(!u->wake_armed)) {
 		uring_wake_arm(u);
@@ -538,15 +554,18 @@ uring_poll(struct worker *worker, instant until, unsigned batch)
 		if (!u->wake_armed)
 			until = instant_past();
 	}
-	error = uring_wait(u, until);
-	if (error < 0)
-		return error;
+	result = uring_wait(u, until, gather_wanted(&u->gather, worker->now));
+	if (result < 0)
+		return result;
 	/* Hooks and completions look at the time. */
 	worker->now = clock_now();
+	u->events = 0;
 	while (count < batch && uring_cqe(u, &cqe)) {
 		uring_completed(u, &cqe);
 		count++;
 	}
+	counters_here->waits_gathered += (unsigned)result;
+	gather_note(&u->gather, result > 0, u->events, worker->now);
 	return (int)count;
 }
 

@@ -17,6 +17,7 @@
 
 #include <linux/io_uring.h>
 
+#include "runtime/io/gather.h"
 #include "runtime/io_backend.h"
 #include "runtime/worker.h"
 
@@ -96,6 +97,9 @@ struct uring {
 	int wake; /* eventfd; told of by edges, so it is never read */
 	bool started;
 	bool wake_armed;
+	bool min_wait; /* the kernel can gather */
+	struct gather gather;
+	unsigned events; /* of this poll, but for sends and cancels */
 	uint8_t epoch; /* grows at each submission; io_fd.queued */
 	unsigned sq_tail; /* ours; the kernel sees it at the submission */
 	unsigned sq_submitted;
@@ -154,8 +158,12 @@ void uring_ring_close(struct uring *u);
 struct io_uring_sqe *uring_sqe(struct uring *u);
 /* Submit what is queued and let completions come; does not wait. */
 void uring_flush(struct uring *u);
-/* The same, and wait for one completion until @until at most. 0 or -errno. */
-int uring_wait(struct uring *u, instant until);
+/*
+ * The same, and wait for one completion until @until at most; with @gather, for
+ * more of them during its window, unless some are there already.
+ * Returns 1: it gathered; 0 or -errno.
+ */
+int uring_wait(struct uring *u, instant until, bool gather);
 /* Take the oldest completion. */
 bool uring_cqe(struct uring *u, struct io_uring_cqe *ret);
 /* Ask for the end of the request with @tag. */

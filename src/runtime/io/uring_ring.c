@@ -23,6 +23,9 @@
 #include "runtime/io/uring.h"
 
 #define URING_GROUP 0
+#ifndef IORING_FEAT_MIN_TIMEOUT
+#	define IORING_FEAT_MIN_TIMEOUT (1U << 15) /* 6.12 */
+#endif
 
 static int
 uring_setup(unsigned entries, struct io_uring_params *params)
@@ -176,6 +179,7 @@ uring_ring_open(struct uring *u)
 	if (u->wake < 0)
 		return -errno;
 	u->enter_fd = u->fd;
+	u->min_wait = (params.features & IORING_FEAT_MIN_TIMEOUT) != 0;
 	u->epoch = 1;
 	u->backlog = malloc(URING_CQ_ENTRIES * sizeof(*u->backlog));
 	if (u->backlog == NULL)
@@ -246,10 +250,23 @@ uring_backlog_fill(struct uring *u)
 	atomic_store_explicit(u->cq_head_shared, head, memory_order_release);
 }
 
+/* struct io_uring_getevents_arg, of whatever year the headers are. */
+struct uring_wait_argument {
+	uint64_t signals;
+	uint32_t signal_bytes;
+	uint32_t min_wait_us;
+	uint64_t timeout;
+};
+_Static_assert(
+    sizeof(struct uring_wait_argument) == sizeof(struct io_uring_getevents_arg),
+    "the kernel's");
+
 static int
-uring_enter(struct uring *u, unsigned min_complete, const struct timespec *ts)
+uring_enter(struct uring *u, unsigned min_complete, uint32_t min_wait_us,
+    const struct timespec *ts)
 {
-	struct io_uring_getevents_arg arg = {.ts = (uintptr_t)ts};
+	struct uring_wait_argument arg = {
+	    .min_wait_us = min_wait_us, .timeout = (uintptr_t)ts};
 	unsigned count = u->sq_tail - u->sq_submitted;
 	long r;
 
@@ -270,24 +287,58 @@ uring_enter(struct uring *u, unsigned min_complete, const struct timespec *ts)
 void
 uring_flush(struct uring *u)
 {
-	if (uring_enter(u, 0, NULL) == -EBUSY) {
+	if (uring_enter(u, 0, 0, NULL) == -EBUSY) {
 		uring_backlog_fill(u);
-		uring_enter(u, 0, NULL);
+		uring_enter(u, 0, 0, NULL);
 	}
 }
 
-int
-uring_wait(struct uring *u, instant until)
+/* The kernel has something to run or to flush, and says so. */
+static bool
+uring_has_news(const struct uring *u)
 {
-	struct timespec ts = {0, 0};
-	bool wait =
-	    until.ns != INSTANT_PAST_NS && u->backlog_at == u->backlog_end;
+	return (atomic_load_explicit(u->sq_flags, memory_order_relaxed) &
+		   (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+static int
+uring_wait_result(int error)
+{
+	return error == -EINTR || error == -ETIME || error == -EBUSY ||
+		error == -EAGAIN
+	    ? 0
+	    : error;
+}
+
+/* Not beyond the time that is @left, and nobody wakes for nothing: the kernel
+ * ends a wait with its window unless a longer time-out goes on. */
+static int
+uring_wait_gather(struct uring *u, const struct timespec *left)
+{
+	static const struct timespec long_enough = {.tv_sec = 3600};
+	int64_t window_ns = u->gather.window_ns;
 	int error;
 
-	/* The kernel says whether it has something to run or to flush. */
+	if (left == NULL)
+		left = &long_enough;
+	if (left->tv_sec == 0)
+		window_ns = min_of(window_ns, (int64_t)left->tv_nsec);
+	if (window_ns < 1000)
+		return uring_wait_result(uring_enter(u, 1, 0, left));
+	error =
+	    uring_enter(u, GATHER_ENOUGH, (uint32_t)(window_ns / 1000), left);
+	return error < 0 ? uring_wait_result(error) : 1;
+}
+
+int
+uring_wait(struct uring *u, instant until, bool gather)
+{
+	struct timespec ts = {0, 0}, *left = NULL;
+	bool wait =
+	    until.ns != INSTANT_PAST_NS && u->backlog_at == u->backlog_end;
+
 	if (!wait && u->sq_tail == u->sq_submitted && u->started &&
-	    (atomic_load_explicit(u->sq_flags, memory_order_relaxed) &
-		(IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) == 0)
+	    !uring_has_news(u))
 		return 0;
 	if (wait && !instant_is_never(until)) {
 		int64_t ns =
@@ -295,13 +346,11 @@ uring_wait(struct uring *u, instant until)
 
 		ts.tv_sec = ns / 1000000000;
 		ts.tv_nsec = ns % 1000000000;
+		left = &ts;
 	}
-	error =
-	    uring_enter(u, wait, wait && !instant_is_never(until) ? &ts : NULL);
-	return error == -EINTR || error == -ETIME || error == -EBUSY ||
-		error == -EAGAIN
-	    ? 0
-	    : error;
+	if (wait && gather && !uring_has_news(u) && uring_cq_count(u) == 0)
+		return uring_wait_gather(u, left);
+	return uring_wait_result(uring_enter(u, wait, 0, left));
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/counters.h"
 #include "runtime/io/io_test.h"
 #include "runtime/io/uring.h"
 
@@ -256,6 +257,9 @@ t_buffers_used_up(void **state)
 
 static bool refuses;
 static unsigned sync_cancels;
+/* Of the first call that waited since this was 0. */
+static long waited_for;
+static uint32_t waited_us;
 
 /* In front of the C library's. */
 long
@@ -274,6 +278,10 @@ syscall(long number, ...)
 	if (number == SYS_io_uring_enter && refuses && a[1] != 0) {
 		errno = EAGAIN;
 		return -1;
+	}
+	if (number == SYS_io_uring_enter && a[2] != 0 && waited_for == 0) {
+		waited_for = a[2];
+		waited_us = ((uint32_t *)a[4])[3];
 	}
 	if (number == SYS_io_uring_register &&
 	    a[1] == IORING_REGISTER_SYNC_CANCEL)
@@ -467,6 +475,69 @@ t_interrupted(void **state)
 	run(interrupted_root);
 }
 
+/* ---- waits that gather ---- */
+
+enum { WINDOW_US = 1000, SLEEP_MS = 5 };
+
+/* What the loop asks of the kernel while its only task sleeps; @news: something
+ * is there already. */
+static void
+gathers(int64_t window_ns, bool news)
+{
+	struct uring *u = uring_of(worker_here);
+	struct pair pair;
+
+	pair_stream(&pair);
+	io_watch(&pair.io, hook_of_nothing);
+	settle();
+	waited_for = 0;
+	worker_here->now = clock_now();
+	u->gather.window_ns = window_ns;
+	u->gather.dense = true;
+	u->gather.pause = 0;
+	u->gather.run_since = worker_here->now;
+	if (news)
+		put(pair.peer, "x");
+	assert_int_equal(task_sleep(duration_ms(SLEEP_MS)), 0);
+	pair_close(&pair);
+}
+
+static int
+gather_root(void *arg)
+{
+	struct uring *u = uring_of(worker_here);
+	uint64_t gathered = counters_here->waits_gathered;
+
+	(void)arg;
+	if (!u->min_wait)
+		return 0;
+	gathers(WINDOW_US * 1000, false);
+	assert_int_equal(waited_for, GATHER_ENOUGH);
+	assert_int_equal(waited_us, WINDOW_US);
+	/* Nothing came, in its window and after it. */
+	assert_int_equal(counters_here->waits_gathered, gathered);
+	gathers(WINDOW_US * 1000, true);
+	assert_int_equal(waited_for, 1);
+	/* A timer is not late for it. */
+	gathers(20 * SLEEP_MS * INT64_C(1000000), false);
+	assert_int_equal(waited_for, GATHER_ENOUGH);
+	assert_in_range(waited_us, 1, 2 * SLEEP_MS * 1000);
+	return 0;
+}
+
+static void
+t_gathers(void **state)
+{
+	struct runtime_options options = {.worker_count = 1,
+	    .backend = "io_uring",
+	    .gather_ns = WINDOW_US * 1000};
+
+	(void)state;
+	if (denied)
+		skip();
+	assert_int_equal(runtime_run(&options, gather_root, NULL), 0);
+}
+
 /* ---- a sandbox ---- */
 
 static int
@@ -523,6 +594,7 @@ main(void)
 	    cmocka_unit_test(t_buffers_used_up),
 	    cmocka_unit_test(t_refused),
 	    cmocka_unit_test(t_interrupted),
+	    cmocka_unit_test(t_gathers),
 	    cmocka_unit_test(t_denied),
 	};
 
