@@ -45,8 +45,13 @@ struct context {
 #endif
 #ifdef SANITIZE_THREAD
 	void *fiber;
+	unsigned begun; /* how often it has begun anew */
 #endif
 };
+
+/* A TSan fiber remembers 64 K frames and does not look whether they are more.
+ * What has not returned when a task ends stays among them: a handful. */
+#define SANITIZE_BEGUN_MAX 2048
 
 /* @memory is about to become, or was, a stack: no red zones of old frames. */
 static inline void
@@ -79,8 +84,8 @@ sanitize_on_valgrind(void)
 #endif
 }
 
-/* @context gets a stack of @bytes from @bottom up. A TSan fiber is made once
- * and kept for the next task of the slot: their number is limited. */
+/* @context gets a stack of @bytes from @bottom up. A TSan fiber is kept for the
+ * next tasks of the slot: a new one takes most of a millisecond. */
 static inline void
 sanitize_context_init(struct context *context, void *bottom, size_t bytes)
 {
@@ -90,8 +95,15 @@ sanitize_context_init(struct context *context, void *bottom, size_t bytes)
 	context->fake_stack = NULL;
 #endif
 #ifdef SANITIZE_THREAD
-	if (context->fiber == NULL)
+	if (context->fiber != NULL && context->begun == SANITIZE_BEGUN_MAX) {
+		__tsan_destroy_fiber(context->fiber);
+		context->fiber = NULL;
+	}
+	if (context->fiber == NULL) {
 		context->fiber = __tsan_create_fiber(0);
+		context->begun = 0;
+	}
+	context->begun++;
 #endif
 	(void)context;
 	(void)bottom;

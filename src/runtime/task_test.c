@@ -505,6 +505,26 @@ test_detached(void **state)
 	assert_int_equal(result, -ECANCELED);
 }
 
+/* A stack that many tasks have used is like a new one. */
+static int
+root_many(void *arg)
+{
+	for (int i = 0; i < 70000; i++) {
+		struct scope scope;
+
+		scope_init(&scope, instant_never());
+		assert_int_equal(task_start(&scope, "r", returns_arg, arg), 0);
+		assert_int_equal(scope_fini(&scope), 0);
+	}
+	return 0;
+}
+
+static void
+test_many(void **state)
+{
+	run(root_many, NULL);
+}
+
 int
 main(void)
 {
@@ -518,6 +538,7 @@ main(void)
 	    cmocka_unit_test(test_park),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_detached),
+	    cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
