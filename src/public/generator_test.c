@@ -183,6 +183,7 @@ test_nested(void **state)
 struct reads {
 	struct weir_io io;
 	char last;
+	bool began;
 	int ended;
 };
 
@@ -193,6 +194,7 @@ reads_bytes(struct weir_generator *generator, void *arg)
 	ssize_t got = 0;
 	int error = 0;
 
+	reads->began = true;
 	while (error == 0 &&
 	    (got = weir_recv(&reads->io, &reads->last, 1, WEIR_NEVER)) == 1)
 		error = weir_generator_yield(generator, &reads->last, NULL);
@@ -265,8 +267,8 @@ owns(void *arg)
 	return error;
 }
 
-static void
-stop(enum how how, int expected)
+static bool
+stop_after(enum how how, int expected, weir_time deadline)
 {
 	struct reads reads = {.ended = 1};
 	struct weir_task handle;
@@ -277,8 +279,7 @@ stop(enum how how, int expected)
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	assert_int_equal(weir_io_attach(&reads.io, ends[0]), 0);
-	weir_scope_init(&scope,
-	    how == BY_DEADLINE ? weir_after(3 * WEIR_MILLISECOND) : WEIR_NEVER);
+	weir_scope_init(&scope, deadline);
 	assert_int_equal(
 	    weir_task_start_with(&scope, &options, owns, &reads), 0);
 	assert_int_equal(weir_sleep(WEIR_MILLISECOND), 0);
@@ -289,10 +290,26 @@ stop(enum how how, int expected)
 	assert_int_equal(weir_task_join(&handle, &result, WEIR_NEVER), 0);
 	assert_int_equal(result, expected);
 	/* Its sleep was refused too. */
-	assert_int_equal(reads.ended, expected);
+	if (reads.began)
+		assert_int_equal(reads.ended, expected);
 	weir_scope_fini(&scope);
 	weir_io_close(&reads.io);
 	close(ends[1]);
+	return reads.began;
+}
+
+static void
+stop(enum how how, int expected)
+{
+	int64_t wait = 3 * WEIR_MILLISECOND;
+
+	/* Again with more time, when that was over before it had begun. */
+	while (!stop_after(how, expected,
+	    how == BY_DEADLINE ? weir_after(wait) : WEIR_NEVER)) {
+		assert_int_equal(how, BY_DEADLINE);
+		assert_true(wait < 10 * WEIR_SECOND);
+		wait *= 2;
+	}
 }
 
 static int

@@ -55,7 +55,8 @@ root_stall(void *arg)
 	assert_non_null(strstr(told_text, "task holder spawned at "));
 	assert_non_null(strstr(told_text, "stall_test.c:"));
 	assert_non_null(strstr(told_text, " holds worker 0 for "));
-	assert_non_null(strstr(told_text, "spin_until_told+0x"));
+	/* Its callee may be missing: met before it had a frame. */
+	assert_non_null(strstr(told_text, " holds+0x"));
 	/* Asleep, the monitor is woken by the next poll. */
 	assert_int_equal(task_sleep(duration_ms(500)), 0);
 	assert_int_equal(told_count, 1);

@@ -89,16 +89,6 @@ act(void *arg)
 	return r;
 }
 
-static int
-end_soon(void *arg)
-{
-	struct scope *scope = arg;
-
-	assert_int_equal(task_sleep(duration_ms(200)), 0);
-	scope_cancel(scope, 0);
-	return 0;
-}
-
 struct call {
 	struct supervise_options options;
 	struct supervise_child *children;
@@ -117,19 +107,24 @@ call_run(void *arg)
 	return 0;
 }
 
-/* Supervise for a fifth of a second, then cancel. */
+/* Supervise until the story holds @last, a little longer, for what must not
+ * come after it, then cancel. */
 static void
-call_for_a_while(struct call *call)
+call_until(struct call *call, const char *last)
 {
+	instant end = instant_after(clock_now(), duration_s(60));
 	struct scope scope;
 
 	story[0] = '\0';
 	scope_init(&scope, instant_never());
 	assert_int_equal(task_start(&scope, "supervisor", call_run, call), 0);
-	assert_int_equal(task_start(NULL, "end", end_soon, &scope), 0);
-	(void)scope_wait(&scope);
-	while (scope.cancelled == 0)
-		assert_int_equal(task_sleep(duration_ms(10)), 0);
+	while (strstr(story, last) == NULL) {
+		if (!instant_before(clock_now(), end))
+			fail_msg("no '%s' in '%s'", last, story);
+		assert_int_equal(task_sleep(duration_ms(2)), 0);
+	}
+	assert_int_equal(task_sleep(duration_ms(20)), 0);
+	scope_cancel(&scope, 0);
 	(void)scope_fini(&scope);
 }
 
@@ -148,7 +143,7 @@ one_for_one_task(void *arg)
 	    child_of(&b, RESTART_PERMANENT), child_of(&c, RESTART_PERMANENT)};
 	struct call call = {.options = quick, .children = children, .count = 3};
 
-	call_for_a_while(&call);
+	call_until(&call, "c:start b:again b:start b:again b:start");
 	assert_int_equal(call.result, -ECANCELED);
 	assert_string_equal(story,
 	    "a:start b:start c:start b:again b:start b:again b:start "
@@ -171,13 +166,14 @@ groups_task(void *arg)
 	struct call call = {.options = quick, .children = children, .count = 3};
 
 	call.options.strategy = SUPERVISE_ONE_FOR_ALL;
-	call_for_a_while(&call);
+	call_until(
+	    &call, "b:again c:stopped a:stopped a:start b:start c:start");
 	assert_string_equal(story,
 	    "a:start b:start c:start b:again c:stopped a:stopped "
 	    "a:start b:start c:start c:stopped b:stopped a:stopped");
 	b.runs = 1;
 	call.options.strategy = SUPERVISE_REST_FOR_ONE;
-	call_for_a_while(&call);
+	call_until(&call, "b:again c:stopped b:start c:start");
 	assert_string_equal(story,
 	    "a:start b:start c:start b:again c:stopped "
 	    "b:start c:start c:stopped b:stopped a:stopped");
@@ -206,7 +202,7 @@ kinds_task(void *arg)
 	assert_int_equal(call.result, 0);
 	assert_string_equal(story, "well:start once:start well:end once:end");
 	call.count = 3;
-	call_for_a_while(&call);
+	call_until(&call, "ill:again");
 	assert_non_null(strstr(story, "ill:again"));
 	assert_null(strstr(story, "well:again"));
 	assert_int_equal(supervise(&quick, children, 1001, NULL), -EINVAL);
@@ -304,7 +300,7 @@ processes_task(void *arg)
 	struct call call = {.options = quick, .children = children, .count = 3};
 
 	call.options.restart_max = 0;
-	call_for_a_while(&call);
+	call_until(&call, "mortal:again");
 	assert_int_equal(call.result, -ECANCELED);
 	assert_non_null(strstr(story, "mortal:again"));
 	assert_null(strstr(story, "polite:again"));
@@ -402,7 +398,7 @@ beside_task(void *arg)
 
 	beside_init(&beside);
 	call.children = &beside.child;
-	call_for_a_while(&call);
+	call_until(&call, "it:again it:prepare it:start it:heard");
 	assert_int_equal(call.result, -ECANCELED);
 	assert_string_equal(story,
 	    "it:prepare it:start it:heard it:again "
@@ -410,7 +406,7 @@ beside_task(void *arg)
 	beside_init(&beside);
 	beside.mute = true;
 	beside.refused = 1;
-	call_for_a_while(&call);
+	call_until(&call, "it:heard it:again it:prepare it:start it:heard");
 	assert_string_equal(story,
 	    "it:prepare it:again it:prepare it:start it:heard it:again "
 	    "it:prepare it:start it:heard");

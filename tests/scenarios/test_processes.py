@@ -154,26 +154,26 @@ def test_worker_killed_under_load():
         for thread in clients:
             thread.start()
         for _ in range(3):
-            time.sleep(0.3)
+            before = len(answered)
+            eventually(lambda: len(answered) > before + 50, what="answers")
             edge.kill_role("worker")
-        time.sleep(0.5)
+        before = len(answered)
+        eventually(lambda: len(answered) > before + 50, what="answers after the last death")
         stop.set()
         for thread in clients:
             thread.join()
         assert refused == []
-        assert len(answered) > 100
-        # The second and the third death in a row wait 0 and 100 ms.
-        assert max(b - a for a, b in zip(answered, answered[1:])) < 1
+        # The second and the third death in a row wait 0 and 100 ms; the rest is to start, slow under sanitizers.
+        assert max(b - a for a, b in zip(answered, answered[1:])) < 3
         assert "worker" in subprocess.run([WEIR, "status", "--socket", str(edge.admin)], capture_output=True, text=True).stdout
 
 
 def test_back_off_of_a_role_that_keeps_dying():
     with Edge(CONFIG) as edge:
-        for _ in range(4):
-            edge.kill_role("health")
-            time.sleep(0.02)
         # 0, 100 and 200 ms lie between the first four deaths.
-        eventually(lambda: edge.log().count("health (pid") >= 4, what="four deaths")
+        for deaths in range(1, 5):
+            edge.kill_role("health")
+            eventually(lambda: edge.log().count("health (pid") >= deaths, what=f"death {deaths}")
         assert "it keeps dying" in edge.log()
         eventually(lambda: edge.role("health"), what="health again")
         assert get(edge.port) == "one"
