@@ -58,6 +58,10 @@ sender(void *arg)
 		TRY(weir_ring_put(&ring, &i, sizeof(i), late));
 	TRY(weir_event_semaphore_post(&semaphore, 2));
 	weir_ring_close(&ring);
+	/* They lie on this stack. */
+	weir_io_close(&pipe);
+	weir_io_close(&semaphore);
+	weir_io_close(&packets);
 	return 0;
 }
 
