@@ -119,8 +119,10 @@ stall_append(struct appender *text, const struct worker *worker, duration held,
 	if (atomic_load(&stall.answered) && note->in_task)
 		append_format(text, "task %s spawned at %s:%d", note->name,
 		    note->file, note->line);
-	else
+	else if (atomic_load(&stall.answered))
 		append_literal(text, "a hook of the loop");
+	else
+		append_literal(text, "what did not answer a signal");
 	append_format(text,
 	    " holds worker %u for %lld ms, %lld of them on a CPU; let the "
 	    "others run with a yield, or give what blocks to a pool\n",
