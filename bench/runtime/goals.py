@@ -66,8 +66,8 @@ def churn(other):
     return lambda r: ratio(r["churn"], (other, "weir epoll"))
 
 
-def idle_ratio(other):
-    return lambda r: r["idle"]["weir epoll watch"] / r["idle"][other]
+def idle_ratio(other, kind="watch"):
+    return lambda r: r["idle"][f"weir epoll {kind}"] / r["idle"][other]
 
 
 def firehose(r):
@@ -96,6 +96,10 @@ GOALS = [
          lambda r: {n: max(1, r["idle"][n]) for n in r["idle"] if n.startswith("weir") and n.endswith("watch")}),
     Goal("idle connection / Go", 0.06, False, idle_ratio("Go")),
     Goal("idle connection / gevent", 0.04, False, idle_ratio("gevent")),
+    Goal("idle connection of a task that blocks, shrunk, bytes", 1024, False,
+         lambda r: {n: r["idle"][n] for n in r["idle"] if n.endswith("task, shrunk")}),
+    Goal("idle connection of a task that blocks, shrunk / Go", 0.3, False, idle_ratio("Go", "task, shrunk")),
+    Goal("idle connection of a task that blocks, shrunk / gevent", 0.1, False, idle_ratio("gevent", "task, shrunk")),
     Goal("echo on epoll, x raw loop", 0.97, True, faster("epoll", "raw epoll")),
     Goal("echo on epoll, x libuv", 1.1, True, faster("epoll", "libuv")),
     Goal("echo on epoll, x Go", 1.3, True, faster("epoll", "Go")),

@@ -116,6 +116,9 @@ def idle(rig, plan):
     messages on each: {server: bytes}"""
     results, warn = {}, plan.warner("idle")
     servers = rig.echo_servers(backends=FAST, forms=("watch", "task"))
+    for backend in FAST:
+        for form, title in (("lend", "task, lent buffer"), ("shrunk", "task, shrunk")):
+            servers[f"weir {backend} {title}"] = rig.echo_server(backend, form)
     for name, command in servers.items():
         progress(f"idle: {name}")
         try:

@@ -1,15 +1,17 @@
 /*
- * weir_echo.c - an echo server on libweir: [BACKEND [task | lend | watch]]
+ * weir_echo.c - an echo server on libweir: [BACKEND [task | lend | shrunk |
+ * watch]]
  *
  * task   a task for each connection, as one would write it
  * lend   the same without a buffer of its own
+ * shrunk the same, and it gives its stack back while it is idle
  * watch  a task only while there are bytes: an idle connection is a struct
  */
 #include <weir/weir.h>
 
 #include "serve.h"
 
-static bool watch, lend;
+static bool watch, lend, shrunk;
 static const char *backend;
 
 struct conn {
@@ -92,6 +94,7 @@ conn_ready(struct weir_io *io, unsigned events)
 static int
 conn_open(int fd)
 {
+	struct weir_task_options options = {.name = "conn"};
 	struct conn *conn = malloc(sizeof(*conn));
 	int r = -ENOMEM;
 
@@ -105,8 +108,9 @@ conn_open(int fd)
 		weir_io_watch(&conn->io, conn_ready);
 		return 0;
 	}
-	r = weir_task_start(
-	    NULL, "conn", lend ? conn_serve_lent : conn_serve, conn);
+	options.shrink_ns = shrunk ? WEIR_SECOND : 0;
+	r = weir_task_start_with(
+	    NULL, &options, lend ? conn_serve_lent : conn_serve, conn);
 	if (r == 0)
 		return 0;
 	weir_io_close(&conn->io);
@@ -149,7 +153,8 @@ main(int argc, char **argv)
 
 	backend = options.backend = argc > 1 ? argv[1] : NULL;
 	watch = argc > 2 && strcmp(argv[2], "watch") == 0;
-	lend = argc > 2 && strcmp(argv[2], "lend") == 0;
+	shrunk = argc > 2 && strcmp(argv[2], "shrunk") == 0;
+	lend = shrunk || (argc > 2 && strcmp(argv[2], "lend") == 0);
 	listener = serve_listen();
 	return weir_run(&options, root, &listener) < 0 ? 3 : 0;
 }

@@ -88,7 +88,8 @@ struct weir_info {
 	uint64_t stack_bytes_mapped;
 	const char *backend;
 	uint64_t stall_count; /* see struct weir_options */
-	uint64_t reserved[4];
+	uint64_t shrunk_count; /* tasks; see struct weir_task_options */
+	uint64_t reserved[3];
 };
 WEIR_API void weir_info_get(struct weir_info *ret_info);
 

@@ -96,6 +96,7 @@ weir_info_get(struct weir_info *ret_info)
 	    .switch_count = inner.switch_count,
 	    .poll_count = inner.poll_count,
 	    .stack_bytes_mapped = inner.stack_bytes_mapped,
+	    .shrunk_count = inner.shrunk_count,
 	    .backend = runtime_backend(),
 	    .stall_count = inner.stall_count};
 }

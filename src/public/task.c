@@ -83,7 +83,8 @@ weir_task_start_with_at(struct weir_scope *scope,
 {
 	struct task_options inner = {.name = options->name,
 	    .handle = inner_task(options->handle),
-	    .daemon = options->daemon};
+	    .daemon = options->daemon,
+	    .shrink_ns = options->shrink_ns};
 
 	(void)worker_required(__func__);
 	return task_start_with_at(

@@ -70,13 +70,11 @@ asleep_report(void)
 		struct worker *worker = runtime_here.workers[i];
 
 		for (uint32_t k = 0; k < worker->stacks.slot_count; k++) {
-			const struct task *task =
-			    task_of_slot(worker->stacks.arena +
-				(size_t)k * STACK_SLOT_BYTES);
+			const struct task *task = worker_task(worker, k);
 
 			if (report_full(&report))
 				break;
-			if (task->state == TASK_PARKED)
+			if (task_parked(task))
 				asleep_add_task(&report, task);
 		}
 	}
@@ -90,7 +88,7 @@ asleep_tell_root(struct inbox_item *item)
 	struct task *root = runtime_here.root_task;
 
 	(void)item;
-	if (root == NULL || root->state != TASK_PARKED || root->uncancellable ||
+	if (root == NULL || !task_parked(root) || root->uncancellable ||
 	    worker_here->inner_parks != atomic_load(&worker_here->task_count))
 		return;
 	root->broken = true;

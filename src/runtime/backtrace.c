@@ -3,9 +3,10 @@
 #include "runtime/switch.h"
 #include "runtime/worker.h"
 
-void
-backtrace_walk(struct backtrace *ret_trace, uintptr_t pc, uintptr_t fp,
-    uintptr_t low, uintptr_t high)
+/* @by: from where the frames were to where they can be read. */
+static void
+backtrace_walk_moved(struct backtrace *ret_trace, uintptr_t pc, uintptr_t fp,
+    uintptr_t low, uintptr_t high, uintptr_t by)
 {
 	ret_trace->depth = 0;
 	while (pc != 0) {
@@ -17,12 +18,19 @@ backtrace_walk(struct backtrace *ret_trace, uintptr_t pc, uintptr_t fp,
 		    high - low < 2 * sizeof(*frame) ||
 		    fp > high - 2 * sizeof(*frame))
 			return;
-		frame = (const uintptr_t *)fp;
+		frame = (const uintptr_t *)(fp + by);
 		/* Callers lie above. */
 		low = fp + sizeof(*frame);
 		fp = frame[0];
 		pc = frame[1];
 	}
+}
+
+void
+backtrace_walk(struct backtrace *ret_trace, uintptr_t pc, uintptr_t fp,
+    uintptr_t low, uintptr_t high)
+{
+	backtrace_walk_moved(ret_trace, pc, fp, low, high, 0);
 }
 
 static uintptr_t
@@ -34,10 +42,17 @@ backtrace_low(struct task *task)
 void
 backtrace_task(struct backtrace *ret_trace, struct task *task)
 {
-	const void *sp = task->context.sp;
+	const char *sp = task->context.sp;
+	uintptr_t by = 0, low = backtrace_low(task);
 
-	backtrace_walk(ret_trace, switch_frame_pc(sp), switch_frame_fp(sp),
-	    backtrace_low(task), (uintptr_t)task);
+	/* Where it was there is nothing now. */
+	if (task->state == TASK_SHRUNK) {
+		low = (uintptr_t)sp;
+		by = (uintptr_t)task->frames - low;
+		sp = task->frames;
+	}
+	backtrace_walk_moved(ret_trace, switch_frame_pc(sp),
+	    switch_frame_fp(sp), low, (uintptr_t)task_top(task), by);
 }
 
 NOINLINE void
@@ -48,8 +63,8 @@ backtrace_here(struct backtrace *ret_trace, struct task *task)
 	uintptr_t fp = *(const uintptr_t *)__builtin_frame_address(0);
 
 	if (task != NULL)
-		backtrace_walk(
-		    ret_trace, pc, fp, backtrace_low(task), (uintptr_t)task);
+		backtrace_walk(ret_trace, pc, fp, backtrace_low(task),
+		    (uintptr_t)task_top(task));
 	else
 		backtrace_walk(ret_trace, pc, 0, 1, 0);
 }

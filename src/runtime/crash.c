@@ -93,14 +93,24 @@ crash_name_fault(int signal, const void *address)
 	struct appender text = appender_over(memory, sizeof(memory));
 	size_t offset = STACK_SLOT_BYTES;
 	char *slot = NULL;
+	const struct task *shrunk;
 
 	if (worker_here != NULL)
 		slot = stack_find(&worker_here->stacks, address, &offset);
 	if (slot != NULL && offset < STACK_GUARD_BYTES) {
 		append_literal(&text, "weir: stack overflow, ");
-		crash_append_task(&text, task_of_slot(slot));
+		crash_append_task(&text,
+		    worker_task(
+			worker_here, stack_index(&worker_here->stacks, slot)));
 		crash_write(STDERR_FILENO, &text);
 		return;
+	}
+	shrunk = shrink_find(address);
+	if (shrunk != NULL) {
+		append_literal(&text,
+		    "weir: another thread follows a pointer to the stack, "
+		    "shrunk while it is idle, of ");
+		crash_append_task(&text, shrunk);
 	}
 	append_literal(&text, "weir: signal ");
 	append_u64(&text, (uint64_t)signal);
@@ -118,6 +128,8 @@ crash_handle(int signal, siginfo_t *info, void *context)
 	    signal == SIGSEGV ? crash_before_segv : crash_before_bus;
 
 	(void)context;
+	if (info->si_code > 0 && shrink_fault(info->si_addr))
+		return;
 	if (info->si_code > 0)
 		crash_name_fault(signal, info->si_addr);
 	/* Back to the instruction that faults, under the old rule. A signal

@@ -56,6 +56,7 @@ dump_state(const struct task *task)
 	case TASK_RUNNING:
 		return "running";
 	case TASK_PARKED:
+	case TASK_SHRUNK:
 		return task->reason;
 	case TASK_FREE:
 		break;
@@ -68,7 +69,7 @@ dump_deadline(struct appender *text, const struct task *task, instant now)
 {
 	instant end = task->scope->deadline;
 
-	if (task->state == TASK_PARKED && !task->uncancellable)
+	if (task_parked(task) && !task->uncancellable)
 		end = instant_earlier(end, task->deadline);
 	if (instant_is_never(end))
 		append_literal(text, "never");
@@ -87,7 +88,7 @@ dump_task(struct dump *dump, const struct worker *worker, struct task *task)
 		dump_flush(dump);
 	append_format(text, "task %p %.64s spawned at %.128s:%d waits: %.64s",
 	    (void *)task, task->name, task->file, task->line, dump_state(task));
-	if (task->state == TASK_PARKED)
+	if (task_parked(task))
 		append_format(text, " for: %lld ms",
 		    (long long)duration_to_ms(
 			instant_since(worker->now, task->since)));
@@ -97,8 +98,9 @@ dump_task(struct dump *dump, const struct worker *worker, struct task *task)
 		append_format(text, " cancelled: %d",
 		    task->scope->cancelled != 0 ? task->scope->cancelled
 						: task->cancelled);
-	append_format(text, " stack: %zu bytes\n",
-	    (size_t)((char *)task - (char *)task->context.sp));
+	append_format(text, " stack: %zu bytes%s\n",
+	    (size_t)(task_top(task) - (char *)task->context.sp),
+	    task->state == TASK_SHRUNK ? " (shrunk)" : "");
 	report_init(&dump->locks, DEADLOCK_ASLEEP);
 	report_locks(&dump->locks, task);
 	append_bytes(text, appender_bytes(&dump->locks.text));
@@ -114,8 +116,7 @@ dump_worker(struct dump *dump, struct worker *worker)
 	    worker->stacks.slot_count);
 	worker->now = clock_now();
 	for (uint32_t i = 0; i < worker->stacks.slot_count; i++) {
-		struct task *task = task_of_slot(
-		    worker->stacks.arena + (size_t)i * STACK_SLOT_BYTES);
+		struct task *task = worker_task(worker, i);
 
 		if (task->state != TASK_FREE && dump->error == 0)
 			dump_task(dump, worker, task);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "runtime/io.h"
+#include "runtime/shrink.h"
 
 struct worker;
 struct task;
@@ -36,12 +37,13 @@ enum io_code {
 };
 
 /* io_fd.flags: what is known of the descriptor's type; poll and select: its
- * hook was called and left bytes unread. */
+ * hook was called and left bytes unread; who waits may be shrunk. */
 enum {
 	IO_FD_TYPED = 1,
 	IO_FD_STREAM = 2,
 	IO_FD_TOLD = 4,
 	IO_FD_LISTENER = 8, /* nobody else accepts from it */
+	IO_FD_SHRUNK = 32,
 };
 /* The result of IO_OP_SPLICE_IN when bytes of the stream are in user memory
  * already: IO_OP_RECV has them. */
@@ -88,6 +90,9 @@ struct io_backend {
 	/* May be NULL. After io_watch(): io->on_ready is another; it is called
 	 * when @io is readable already, too. NULL: io.c looks itself. */
 	void (*watch)(struct worker *worker, struct io_fd *io);
+	/* May be NULL: never. @op, which waits, or memory that it names is in
+	 * the kernel's hands. */
+	bool (*holds)(const struct io_op *op);
 	/* Completes what is ready; waits until @until at most when nothing is.
 	 * At most @batch completions. */
 	int (*poll)(struct worker *worker, instant until, unsigned batch);
@@ -155,6 +160,15 @@ ssize_t io_try_send(struct io_fd *io, const void *from, size_t length);
 char *io_block_acquire(struct worker *worker);
 void io_block_release(struct worker *worker, char *block);
 void io_blocks_free(struct worker *worker);
+
+/* Before anybody looks at the operations that wait on @io: they lie on stacks
+ * that may be shrunk. */
+static inline void
+io_need_waiters(struct io_fd *io)
+{
+	if (unlikely((io->flags & IO_FD_SHRUNK) != 0))
+		shrink_restore_io(io);
+}
 
 /* End @op, which the backend had, and wake its task. */
 void io_complete(struct io_op *op, ssize_t result);

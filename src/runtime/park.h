@@ -215,6 +215,9 @@ task_unpark(struct task *task, bool stopped)
 	worker_ready(worker_here, task);
 }
 
+/* Of a task that is not parked, or shrunk. */
+void task_wake_other(struct task *task);
+
 /* task_wake() */
 static inline void
 task_wake_here(struct task *task)
@@ -222,5 +225,5 @@ task_wake_here(struct task *task)
 	if (likely(task->state == TASK_PARKED))
 		task_unpark(task, false);
 	else
-		task->wake_pending = true;
+		task_wake_other(task);
 }

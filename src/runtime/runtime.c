@@ -332,6 +332,8 @@ runtime_info_get(struct runtime_info *ret_info)
 		    atomic_load_explicit(&w->stall_count, memory_order_relaxed);
 		info.poll_count +=
 		    atomic_load_explicit(&w->poll_count, memory_order_relaxed);
+		info.shrunk_count += atomic_load_explicit(
+		    &w->shrink.count, memory_order_relaxed);
 		info.stack_bytes_mapped += atomic_load_explicit(&w->stack_slots,
 					       memory_order_relaxed) *
 		    STACK_SLOT_BYTES;

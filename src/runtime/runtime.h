@@ -148,6 +148,7 @@ struct runtime_info {
 	uint64_t switch_count;
 	uint64_t poll_count; /* calls of the backend's wait */
 	uint64_t stall_count; /* see runtime_options */
+	uint32_t shrunk_count; /* of the live: see shrink.h */
 	uint64_t stack_bytes_mapped; /* slots ever used, times their size */
 };
 void runtime_info_get(struct runtime_info *ret_info);

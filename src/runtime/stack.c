@@ -149,8 +149,7 @@ stack_release(struct stacks *stacks, char *slot)
 {
 	sanitize_stack_reset(
 	    slot + STACK_GUARD_BYTES, STACK_SLOT_BYTES - STACK_GUARD_BYTES);
-	stacks->pool[stacks->pool_count++] =
-	    (uint32_t)((size_t)(slot - stacks->arena) / STACK_SLOT_BYTES);
+	stacks->pool[stacks->pool_count++] = stack_index(stacks, slot);
 }
 
 bool
@@ -183,7 +182,7 @@ stack_check(const struct stacks *stacks, const char *slot)
 
 	if (likely(stacks->guard_install))
 		return;
-	index = (size_t)(slot - stacks->arena) / STACK_SLOT_BYTES;
+	index = stack_index(stacks, slot);
 	if (index < stacks->mapped_guards)
 		return;
 	memset(&canary, STACK_CANARY, sizeof(canary));

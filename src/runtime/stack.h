@@ -65,6 +65,13 @@ bool stacks_trim(struct stacks *stacks);
 /* Dies when the task of @slot has overrun a stack without a guard page. */
 void stack_check(const struct stacks *stacks, const char *slot);
 
+/* Of a slot of @stacks. */
+static inline uint32_t
+stack_index(const struct stacks *stacks, const char *slot)
+{
+	return (uint32_t)((size_t)(slot - stacks->arena) / STACK_SLOT_BYTES);
+}
+
 /* The slot that @address lies in, or NULL. *@ret_offset: where in it. */
 char *stack_find(
     const struct stacks *stacks, const void *address, size_t *ret_offset);

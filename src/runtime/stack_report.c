@@ -35,7 +35,7 @@ __attribute__((no_sanitize("address", "thread"))) void
 stack_report_paint(struct task *task)
 {
 	for (volatile uint64_t *at = stack_report_low(task);
-	     at < (uint64_t *)task; at++)
+	     at < (uint64_t *)(void *)task_top(task); at++)
 		*at = STACK_PAINT;
 }
 
@@ -44,9 +44,9 @@ stack_report_high(struct task *task)
 {
 	const volatile uint64_t *at = stack_report_low(task);
 
-	while (at < (uint64_t *)task && *at == STACK_PAINT)
+	while (at < (uint64_t *)(void *)task_top(task) && *at == STACK_PAINT)
 		at++;
-	return (size_t)((char *)task - (char *)at);
+	return (size_t)(task_top(task) - (char *)at);
 }
 
 /* Under the lock; NULL when the table is full. */

@@ -97,7 +97,7 @@ stall_handle(int signal, siginfo_t *info, void *context)
 		note->line = task->line;
 		backtrace_walk(&note->trace, pc, fp,
 		    (uintptr_t)task_slot(task) + STACK_GUARD_BYTES,
-		    (uintptr_t)task);
+		    (uintptr_t)task_top(task));
 	} else {
 		backtrace_walk(&note->trace, pc, 0, 1, 0);
 	}

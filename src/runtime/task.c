@@ -55,13 +55,22 @@ task_stop(struct task *task)
 {
 	instant end;
 
-	if (task->state != TASK_PARKED || task->uncancellable)
+	if (!task_parked(task) || task->uncancellable)
 		return;
 	end = task_park_end(task);
 	if (instant_before(worker_here->now, end))
 		task_timer_need(task, end);
 	else
-		task_unpark(task, true);
+		task_unpark(shrink_restored(task), true);
+}
+
+void
+task_wake_other(struct task *task)
+{
+	if (task->state == TASK_SHRUNK)
+		task_unpark(shrink_restored(task), false);
+	else
+		task->wake_pending = true;
 }
 
 void
@@ -173,6 +182,8 @@ task_start_with_at(struct scope *scope, const struct task_options *options,
 			worker->stacks.slot_count_max
 		    ? -EAGAIN
 		    : -ENOMEM;
+	if (unlikely(options->shrink_ns > 0))
+		task = shrink_task(worker, task, options->shrink_ns);
 	task->uncancellable = false;
 	task->stopped = false;
 	task->wake_pending = false;
@@ -304,7 +315,7 @@ task_sleep_until(instant when)
 	if (!instant_before(worker_here->now, when))
 		return task_yield();
 	for (;;) {
-		error = task_park("sleep", when);
+		error = task_park(shrink_sleep, when);
 		if (error < 0 && error != -ETIMEDOUT)
 			return error;
 		error = task_stop_error(self, worker_here->now);

@@ -90,6 +90,9 @@ struct task_options {
 	 * scope (scope_wait(), scope_fini()) and no other task is left in it.
 	 * In the root scope: at the end of the runtime, like every task. */
 	bool daemon;
+	/* It is idle when it has waited so long for I/O or slept, and shrinks:
+	 * see shrink.h. 0: never. */
+	int64_t shrink_ns;
 	bool handle_begun; /* by worker_start_handle() alone */
 };
 

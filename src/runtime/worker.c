@@ -62,7 +62,9 @@ worker_bury(struct worker *worker)
 	atomic_store_explicit(&worker->task_count,
 	    atomic_load_explicit(&worker->task_count, memory_order_relaxed) - 1,
 	    memory_order_relaxed);
-	stack_release(&worker->stacks, task_slot(task));
+	stack_release(&worker->stacks,
+	    unlikely(task->apart) ? shrink_task_ended(worker, task)
+				  : task_slot(task));
 	if (unlikely(!timer_armed(&worker->housekeeping)))
 		timer_start(&worker->housekeeping,
 		    instant_after(worker->now, HOUSEKEEPING_EVERY));
@@ -180,6 +182,7 @@ worker_init(struct worker *worker, unsigned index)
 	wheel_init(&worker->wheel, worker->now);
 	timer_init(&worker->housekeeping, worker_housekeeping);
 	list_init(&worker->watches);
+	shrink_init(&worker->shrink);
 	scope_init_root(&worker->root);
 	sanitize_context_thread(&worker->loop);
 	error = stacks_init(&worker->stacks, runtime_here.task_count_max);
@@ -223,5 +226,6 @@ worker_fini(struct worker *worker)
 		sanitize_context_fini(&task_of_slot(
 		    worker->stacks.arena + (size_t)i * STACK_SLOT_BYTES)
 					   ->context);
+	shrink_fini(&worker->shrink, worker->stacks.slot_count_max);
 	stacks_fini(&worker->stacks);
 }

@@ -21,6 +21,7 @@
 #include "runtime/misuse.h"
 #include "runtime/runtime.h"
 #include "runtime/sanitize.h"
+#include "runtime/shrink.h"
 #include "runtime/stack.h"
 #include "runtime/task.h"
 #include "runtime/wheel.h"
@@ -47,10 +48,12 @@ enum task_state {
 	TASK_READY,
 	TASK_RUNNING,
 	TASK_PARKED,
+	TASK_SHRUNK, /* parked, and its stack's memory given back: shrink.h */
 };
 
-/* At the top of its slot: the first frames of the task share its page. The
- * first cache line is all that a wait without a deadline touches. */
+/* At the top of its slot, where the first frames of the task share its page,
+ * unless it is one that shrinks. The first cache line is all that a wait
+ * without a deadline touches. */
 struct task {
 	struct context context;
 	struct task *next_ready;
@@ -61,6 +64,7 @@ struct task {
 	uint16_t shield_depth;
 	uint16_t scopes_open;
 	bool daemon;
+	bool apart; /* not in its slot, it shrinks */
 	int cancelled; /* this task alone; 0, or what its calls return */
 	instant deadline; /* of the call that parked it */
 	instant since; /* when it parked, as the worker knew it */
@@ -80,6 +84,11 @@ struct task {
 	struct lock_hold *holds; /* locks; its own business */
 	struct sync_waiter *waits; /* in the queue of a lock, the same */
 	struct sync_waiter *blocked; /* by an owner; see deadlock.c */
+	/* Of one that is apart; see shrink.c. */
+	struct io_op *op; /* that it is parked for, or NULL */
+	char *slot;
+	char *frames; /* a copy of its stack */
+	int64_t shrink_ns; /* it shrinks when parked for so long */
 	bool broken; /* its park ends with -EDEADLK */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct task) <= 320,
@@ -117,6 +126,7 @@ struct worker {
 	struct task *ended; /* its stack is still to be released */
 	struct context loop;
 	struct stacks stacks;
+	struct shrink shrink;
 	struct wheel wheel;
 	struct scope root;
 	struct timer housekeeping;
@@ -260,6 +270,7 @@ void task_cancel_one(struct task *task, int error);
  */
 SUSPENDS MUST_CHECK int task_park_inner(const char *reason, instant deadline);
 SUSPENDS void task_park_inner_uncancellable(const char *reason);
+/* The task of a slot that has one in it. */
 static inline struct task *
 task_of_slot(char *slot)
 {
@@ -272,9 +283,33 @@ task_of_slot(char *slot)
 static inline char *
 task_slot(struct task *task)
 {
+	if (unlikely(task->apart))
+		return task->slot;
 	/* Whatever its colour, it lies in the last page. */
 	return (char *)((uintptr_t)task & ~(uintptr_t)4095) + 4096 -
 	    STACK_SLOT_BYTES;
+}
+/* Where its first frame begins. */
+static inline char *
+task_top(struct task *task)
+{
+	return (char *)(task->apart ? task_of_slot(task->slot) : task);
+}
+/* The task of slot @index, TASK_FREE when there is none. */
+static inline struct task *
+worker_task(const struct worker *worker, uint32_t index)
+{
+	struct task *apart = worker->shrink.tasks;
+
+	if (apart != NULL && apart[index].state != TASK_FREE)
+		return &apart[index];
+	return task_of_slot(
+	    worker->stacks.arena + (size_t)index * STACK_SLOT_BYTES);
+}
+static inline bool
+task_parked(const struct task *task)
+{
+	return task->state >= TASK_PARKED;
 }
 
 /* local.c */

@@ -12,7 +12,7 @@ import gdb
 
 SLOT = 68 << 10
 COLOURS, COLOUR_BYTES = 16, 64
-STATES = {0: "free", 1: "ready", 2: "running", 3: "parked"}
+STATES = {0: "free", 1: "ready", 2: "running", 3: "parked", 4: "shrunk"}
 # Where switch_stack() leaves the frame pointer and the return address.
 SAVED = {"i386:x86-64": (0, 8), "aarch64": (18 * 8, 19 * 8)}
 
@@ -25,24 +25,34 @@ def text(value):
     return value.string() if int(value) else "?"
 
 
+def top(slot):
+    """Where the frames of a slot begin, and a task that lies in it."""
+    colour = slot // 4096 % COLOURS
+    return slot + SLOT - colour * COLOUR_BYTES - gdb.lookup_type("struct task").sizeof
+
+
 def tasks():
     """(worker index, struct task) of every task that is alive."""
     runtime = gdb.lookup_global_symbol("runtime_here").value()
     kind = gdb.lookup_type("struct task")
     for index in range(int(runtime["worker_count"])):
         stacks = runtime["workers"][index]["stacks"]
+        apart = runtime["workers"][index]["shrink"]["tasks"]
         arena = int(stacks["arena"])
         for slot in range(int(stacks["slot_count"])):
-            colour = (arena + slot * SLOT) // 4096 % COLOURS
-            address = arena + (slot + 1) * SLOT - colour * COLOUR_BYTES - kind.sizeof
-            task = gdb.Value(address).cast(kind.pointer()).dereference()
+            if int(apart) and int(apart[slot]["state"]):
+                yield index, apart[slot]
+                continue
+            task = gdb.Value(top(arena + slot * SLOT)).cast(kind.pointer()).dereference()
             if int(task["state"]):
                 yield index, task
 
 
 def line(index, task):
     state = STATES[int(task["state"])]
-    reason = text(task["reason"]) if state == "parked" else state
+    reason = text(task["reason"]) if state in ("parked", "shrunk") else state
+    if state == "shrunk":
+        reason += " (shrunk)"
     return "%#x  worker %d  %-16s %s:%d  %s" % (
         int(task.address), index, text(task["name"]), text(task["file"]), int(task["line"]), reason)
 
@@ -63,14 +73,16 @@ def backtrace(task):
         print("    (running: see the thread of its worker)")
         return
     sp = int(task["context"]["sp"])
-    low = (int(task.address) & ~4095) + 4096 - SLOT
+    slot = int(task["slot"]) or (int(task.address) & ~4095) + 4096 - SLOT
+    # A shrunk one's frames are elsewhere.
+    moved = int(task["frames"]) - sp if int(task["state"]) == 4 else 0
     at_fp, at_pc = SAVED[gdb.selected_inferior().architecture().name()]
-    fp, pc = word(sp + at_fp), word(sp + at_pc)
+    fp, pc = word(sp + moved + at_fp), word(sp + moved + at_pc)
     for depth in range(64):
         print("    #%-2d %s" % (depth, frame_text(pc)))
-        if not low <= fp < int(task.address):
+        if not slot <= fp < top(slot):
             break
-        fp, pc = word(fp), word(fp + 8)
+        fp, pc = word(fp + moved), word(fp + moved + 8)
         if not pc:
             break
 

@@ -65,6 +65,7 @@ io_forget(struct io_fd *io, bool closing)
 	struct worker *worker = worker_here;
 
 	must_slow(io_table_find(io->fd, io->generation) == io);
+	io_need_waiters(io);
 	worker->backend->detach(worker, io, closing);
 	io_table_clear(io);
 	list_remove(&io->watched);
@@ -173,6 +174,18 @@ io_watches_run(struct worker *worker)
 	}
 }
 
+static int
+io_call_stop(
+    struct worker *worker, struct io_op *op, const char *reason, int error)
+{
+	if (op->done)
+		return 0;
+	worker->backend->cancel(worker, op);
+	while (!op->done)
+		task_park_uncancellable(reason);
+	return op->result == -ECANCELED ? error : 0;
+}
+
 /*
  * The backend has @op until it is done; a deadline or a cancel asks for an
  * early end and waits for it. Bytes that moved meanwhile are the result, and
@@ -182,18 +195,19 @@ static ssize_t
 io_call_wait_done(struct worker *worker, struct io_op *op, const char *reason,
     instant deadline)
 {
-	while (!op->done) {
-		int error = task_park(reason, deadline);
+	struct task *self = op->task;
+	int error = 0;
 
-		if (error == 0 || op->done)
-			continue;
-		worker->backend->cancel(worker, op);
-		while (!op->done)
-			task_park_uncancellable(reason);
-		if (op->result == -ECANCELED)
-			return error;
+	if (unlikely(self->apart))
+		self->op = op;
+	while (!op->done && error == 0) {
+		error = task_park(reason, deadline);
+		if (error < 0)
+			error = io_call_stop(worker, op, reason, error);
 	}
-	return op->result;
+	if (unlikely(self->apart))
+		self->op = NULL;
+	return error < 0 ? error : op->result;
 }
 
 ssize_t

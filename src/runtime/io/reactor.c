@@ -66,6 +66,7 @@ reactor_try(struct io_op *op)
 void
 reactor_ready(struct io_fd *io, uint8_t ready)
 {
+	io_need_waiters(io);
 	io->ready |= ready;
 	if ((ready & IO_OUT) != 0)
 		reactor_try(io->writer);

@@ -374,6 +374,12 @@ uring_lent_release(struct worker *worker, uint32_t buffer)
 	uring_buffer_release(uring_of(worker), buffer);
 }
 
+static bool
+uring_holds(const struct io_op *op)
+{
+	return op->state == URING_AT_KERNEL || op->state == URING_CANCELLED;
+}
+
 /* ---- completions ---- */
 
 static void
@@ -466,6 +472,7 @@ uring_poll_done(struct uring *u, const struct io_uring_cqe *cqe)
 
 	if (io == NULL)
 		return;
+	io_need_waiters(io);
 	once = (io->flags & URING_POLLED_ONCE) != 0;
 	if (cqe->res > 0)
 		ready = reactor_bits((unsigned)cqe->res);
@@ -588,6 +595,7 @@ const struct io_backend io_uring = {
     .detach = uring_detach,
     .submit = uring_submit,
     .cancel = uring_cancel,
+    .holds = uring_holds,
     .poll = uring_poll,
     .wake = uring_wake,
     .watch = uring_watch,

@@ -363,6 +363,7 @@ uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 		uring_buffers_grow(u);
 	if (io == NULL)
 		return;
+	io_need_waiters(io);
 	uring_recv_note(u, io, cqe);
 	if (io->reader != NULL) {
 		uring_recv_deliver(u, io, io->reader, cqe->res);

@@ -198,6 +198,7 @@ tell_run(struct sim_socket *s)
 	s->told = 0;
 	if (io == NULL)
 		return;
+	io_need_waiters(io);
 	io->ready = (uint8_t)sim_socket_events(s);
 	if ((told & IO_OUT) != 0)
 		op_try_waiting(s, io->writer);
