@@ -51,10 +51,11 @@ static const struct key runtime_keys[] = {
     KEY(struct snapshot, threads, "threads", &top_threads_shape, "auto",
 	"Worker threads. `auto`: one for each CPU that weir may use."),
     KEY(struct snapshot, backend, "backend", &top_backend, "auto",
-	"How workers wait for the kernel. `auto`: the best that it offers. "
-	"`uring` is io_uring, and epoll where the kernel or a container "
-	"denies it; `poll` and `select` cost more with each connection. "
-	"`weir status` shows what runs."),
+	"How the worker's threads wait for the kernel. `auto`: io_uring from "
+	"Linux 6.12 on unless the kernel's settings or a container deny it, "
+	"else epoll. `uring` is io_uring from 6.1 on, and epoll where it is "
+	"denied; `poll` and `select` cost more with each connection. `weir "
+	"status` and the log show what runs."),
     KEY(struct snapshot, gather, "gather", SHAPE_DURATION_OF(0, 1), "30us",
 	"While events come one soon after another, a thread that waits for "
 	"the next sleeps on for so long, to handle several at once: less CPU "

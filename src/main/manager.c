@@ -452,7 +452,7 @@ manager_run(const struct manager_options *options)
 	if (manager == NULL)
 		return 1;
 	manager_init(manager, options);
-	(void)sandbox_raise_files();
+	sandbox_raise_limits();
 	if (manager_prepare(manager) == 0) {
 		manager_log_start(manager);
 		manager_serve_all(manager);

@@ -201,7 +201,7 @@ role_rights_drop(const struct role_arguments *arguments)
 		    "role", "cannot give up its rights: %s", error_text(r));
 		return r;
 	}
-	(void)sandbox_raise_files();
+	sandbox_raise_limits();
 	r = sandbox_enter();
 	if (r < 0)
 		log_warn("role", "no filter of system calls (seccomp): %s",
@@ -249,6 +249,8 @@ role_first_build(struct role_first *first)
 static int
 role_run(struct role_first *first)
 {
+	struct bytes name =
+	    first->role->threaded ? first->snapshot->backend : BYTES("epoll");
 	char backend[32];
 	struct runtime_options options = {
 	    .worker_count =
@@ -259,8 +261,7 @@ role_run(struct role_first *first)
 	};
 
 	deadlock_set_hook(told_deadlock);
-	snprintf(backend, sizeof(backend), "%.*s",
-	    (int)first->snapshot->backend.length, first->snapshot->backend.at);
+	snprintf(backend, sizeof(backend), "%.*s", (int)name.length, name.at);
 	return runtime_run(&options, role_follow, first);
 }
 

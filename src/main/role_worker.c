@@ -75,7 +75,10 @@ worker_start(void)
 
 	memcpy(&name, backend, strnlen(backend, sizeof(name)));
 	atomic_store(&shared->worker_backend, name);
-	log_info("worker", "%u threads on %s", runtime_worker_count(), backend);
+	log_info("worker", "%u threads on %s%s%s", runtime_worker_count(),
+	    backend, runtime_backend_error() < 0 ? ": io_uring: " : "",
+	    runtime_backend_error() < 0 ? error_text(runtime_backend_error())
+					: "");
 	features_register();
 	return worker_everywhere(worker_counters_use);
 }

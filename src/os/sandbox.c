@@ -132,15 +132,17 @@ sandbox_die_with(int parent_pid)
 	return getppid() == parent_pid ? 0 : -ESRCH;
 }
 
-uint64_t
-sandbox_raise_files(void)
+void
+sandbox_raise_limits(void)
 {
-	struct rlimit limit;
+	static const int limits[] = {RLIMIT_NOFILE, RLIMIT_MEMLOCK};
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 0;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	return limit.rlim_cur;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit limit;
+
+		if (getrlimit(limits[i], &limit) < 0)
+			continue;
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(limits[i], &limit);
+	}
 }

@@ -26,5 +26,6 @@ int sandbox_enter(void);
 MUST_CHECK
 int sandbox_die_with(int parent_pid);
 
-/* Raise the limit of open files to what the kernel grants; returns it. */
-uint64_t sandbox_raise_files(void);
+/* Raise the limits of open files and of locked memory, which a ring of io_uring
+ * counts as (100 KB a thread), to what the kernel grants. */
+void sandbox_raise_limits(void);

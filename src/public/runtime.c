@@ -20,6 +20,7 @@ weir_run(const struct weir_options *options, weir_task_fn root, void *arg)
 	    .backend = options->backend,
 	    .task_count_max = options->task_count_max,
 	    .pin = options->pin,
+	    .gather_ns = options->gather_ns,
 	    .stall_ns = options->stall_ns,
 	    .stall_told = options->stall_told};
 	if (options->sim != NULL) {

@@ -74,7 +74,8 @@ struct io_backend {
 	/* A reactor: what may be ready is tried before an operation is made
 	 * of it. */
 	bool tries;
-	/* Whether the kernel (or a sandbox) lets us: 0 or -errno. NULL: yes. */
+	/* Whether the kernel (or a sandbox) lets us: 0 or -errno; 1: and with
+	 * this kernel it is the better choice. NULL: yes. */
 	int (*probe)(void);
 	int (*open)(struct worker *worker);
 	void (*close)(struct worker *worker);

@@ -28,23 +28,48 @@ struct runtime runtime_here;
 static const struct io_backend *const runtime_backends[] = {
     &io_epoll, &io_uring, &io_poll, &io_select, &io_sim};
 
-/* What is not to be had here is replaced by the first. */
+static const struct io_backend *
+runtime_best_backend(void)
+{
+	int result = io_uring.probe();
+
+	if (result < 0)
+		runtime_here.backend_error = result;
+	return result == 1 ? &io_uring : runtime_backends[0];
+}
+
 static const struct io_backend *
 runtime_find_backend(const char *name)
 {
-	if (name == NULL || strcmp(name, "auto") == 0)
+	if (name == NULL)
 		return runtime_backends[0];
+	if (strcmp(name, "auto") == 0)
+		return runtime_best_backend();
 	if (strcmp(name, "io_uring") == 0)
 		name = io_uring.name;
 	for (size_t i = 0; i < array_count(runtime_backends); i++) {
-		const struct io_backend *backend = runtime_backends[i];
-
-		if (strcmp(backend->name, name) == 0)
-			return backend->probe == NULL || backend->probe() == 0
-			    ? backend
-			    : runtime_backends[0];
+		if (strcmp(runtime_backends[i]->name, name) == 0)
+			return runtime_backends[i];
 	}
 	return NULL;
+}
+
+/* What is not to be had here is replaced by what always is. */
+static void
+runtime_backend_replace(int error)
+{
+	runtime_here.backend_error = error;
+	runtime_here.backend = runtime_backends[0];
+}
+
+static void
+runtime_backend_probe(void)
+{
+	const struct io_backend *backend = runtime_here.backend;
+	int error = backend->probe != NULL ? backend->probe() : 0;
+
+	if (error < 0)
+		runtime_backend_replace(error);
 }
 
 static int
@@ -58,6 +83,7 @@ runtime_configure(const struct runtime_options *options)
 	if (runtime->backend == NULL || options->gather_ns < 0 ||
 	    options->gather_ns > GATHER_WINDOW_NS_MAX)
 		return -EINVAL;
+	runtime_backend_probe();
 	runtime->worker_count = options->worker_count;
 	/* A simulation has one, and says so if it is asked for more. */
 	if (runtime->worker_count == 0)
@@ -128,7 +154,7 @@ runtime_workers_free(void)
 }
 
 static int
-runtime_workers_new(void)
+runtime_workers_make(void)
 {
 	for (unsigned i = 0; i < runtime_here.worker_count; i++) {
 		struct worker *worker =
@@ -146,6 +172,19 @@ runtime_workers_new(void)
 		runtime_here.workers[i] = worker;
 	}
 	return 0;
+}
+
+/* A ring for each may be more than the kernel grants, where one was not. */
+static int
+runtime_workers_new(void)
+{
+	int error = runtime_workers_make();
+
+	if (error == 0 || runtime_here.backend->probe == NULL)
+		return error;
+	runtime_workers_free();
+	runtime_backend_replace(error);
+	return runtime_workers_make();
 }
 
 /* Handlers of the caller run on its own threads, as before. */
@@ -297,6 +336,12 @@ runtime_backend(void)
 {
 	return runtime_here.backend != NULL ? runtime_here.backend->name
 					    : runtime_backends[0]->name;
+}
+
+int
+runtime_backend_error(void)
+{
+	return runtime_here.backend_error;
 }
 
 int

@@ -20,8 +20,9 @@ struct sim_options;
 
 struct runtime_options {
 	unsigned worker_count; /* 0: one per usable CPU */
-	/* NULL or "auto": the best; "epoll"; "uring" or "io_uring", which is
-	 * epoll where it is denied; "poll" and "select", for few descriptors:
+	/* NULL or "epoll"; "uring" or "io_uring", which is epoll where it is
+	 * denied; "auto": io_uring if the kernel's waits gather, else epoll;
+	 * "poll" and "select", for few descriptors:
 	 * a turn costs as much as there are that wait; "sim", a simulation on
 	 * one worker. Else -EINVAL. */
 	const char *backend;
@@ -65,6 +66,8 @@ instant runtime_now(void);
 
 /* The name of the I/O backend in use. */
 const char *runtime_backend(void);
+/* 0, or -errno: why it is not io_uring, which would have been taken. */
+int runtime_backend_error(void);
 
 /*
  * Cross-worker messages. The item is in the caller's memory and must stay

@@ -174,6 +174,7 @@ struct runtime {
 	struct worker *workers[RUNTIME_WORKERS_MAX];
 	unsigned worker_count;
 	const struct io_backend *backend;
+	int backend_error; /* why it is not io_uring; 0: not wanted */
 	uint32_t task_count_max;
 	int64_t gather_ns;
 	void (*stall_told)(const char *text);

@@ -1,6 +1,8 @@
 """Every backend carries requests, and weir says which one runs."""
 
 import json
+import platform
+import re
 import subprocess
 
 import pytest
@@ -26,7 +28,7 @@ def said(edge, verb, *more):
 
 # io_uring may be denied: then it is epoll that runs, and that is said too.
 @pytest.mark.parametrize("backend, runs", [("epoll", {"epoll"}), ("poll", {"poll"}), ("select", {"select"}),
-                                           ("uring", {"uring", "io_uring", "epoll"}), ("auto", {"uring", "io_uring", "epoll"})])
+                                           ("uring", {"uring", "epoll"}), ("auto", {"uring", "epoll"})])
 def test_backend(backend, runs):
     body = bytes(range(256)) * 4000
     with Origin(reply=lambda request: answer(body if request.line.startswith("GET") else str(len(request.body)))) as origin, \
@@ -45,3 +47,17 @@ def test_backend(backend, runs):
         assert name in runs
         assert name in said(edge, "status")
         assert f'weir_worker_backend_info{{backend="{name}"}} 1' in said(edge, "metrics")
+
+
+def runs_on(backend):
+    with Origin() as origin, Edge(CONFIG, backend=backend, origin=origin.address) as edge:
+        return json.loads(said(edge, "status", "--json"))["backend"], edge.log()
+
+
+def test_auto_is_uring_where_its_waits_gather():
+    version = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", platform.release()).groups())
+    (auto, said_of_auto), (uring, said_of_uring) = runs_on("auto"), runs_on("uring")
+    assert auto == (uring if version >= (6, 12) else "epoll")
+    assert f"2 threads on {auto}" in said_of_auto
+    # Who does not get it is told why.
+    assert ("epoll: io_uring: " in said_of_uring) == (uring == "epoll")

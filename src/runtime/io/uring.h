@@ -151,6 +151,7 @@ uring_buffer_memory(struct uring *u, unsigned buffer)
 
 /* ---- uring_ring.c ---- */
 
+/* 0 or -errno; 1: with waits that gather. */
 int uring_ring_probe(void);
 MUST_CHECK int uring_ring_open(struct uring *u);
 void uring_ring_close(struct uring *u);

@@ -163,7 +163,7 @@ uring_ring_probe(void)
 	if (fd < 0)
 		return fd;
 	close(fd);
-	return 0;
+	return (params.features & IORING_FEAT_MIN_TIMEOUT) != 0;
 }
 
 int

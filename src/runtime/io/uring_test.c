@@ -3,6 +3,7 @@
  * are used up, a kernel that says no
  */
 #include <dlfcn.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -255,6 +256,8 @@ t_buffers_used_up(void **state)
 
 /* ---- a kernel that takes no requests for a while ---- */
 
+/* How many rings more can be made; the next one is refused. */
+static int rings_left = INT_MAX;
 static bool refuses;
 static unsigned sync_cancels;
 /* Of the first call that waited since this was 0. */
@@ -277,6 +280,10 @@ syscall(long number, ...)
 		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
 	if (number == SYS_io_uring_enter && refuses && a[1] != 0) {
 		errno = EAGAIN;
+		return -1;
+	}
+	if (number == SYS_io_uring_setup && rings_left-- == 0) {
+		errno = ENOMEM;
 		return -1;
 	}
 	if (number == SYS_io_uring_enter && a[2] != 0 && waited_for == 0) {
@@ -538,6 +545,54 @@ t_gathers(void **state)
 	assert_int_equal(runtime_run(&options, gather_root, NULL), 0);
 }
 
+/* ---- the backend that is chosen ---- */
+
+static int
+name_root(void *arg)
+{
+	*(const char **)arg = runtime_backend();
+	return 0;
+}
+
+static const char *
+chosen(const char *asked, unsigned workers)
+{
+	struct runtime_options options = {
+	    .worker_count = workers, .backend = asked};
+	const char *name = NULL;
+
+	assert_int_equal(runtime_run(&options, name_root, &name), 0);
+	return name;
+}
+
+/* io_uring, where its waits gather. */
+static void
+t_auto(void **state)
+{
+	int probed = uring_ring_probe();
+
+	(void)state;
+	assert_string_equal(chosen("auto", 1), probed == 1 ? "uring" : "epoll");
+	assert_int_equal(runtime_backend_error(), min_of(probed, 0));
+	assert_string_equal(chosen(NULL, 1), "epoll");
+	assert_int_equal(runtime_backend_error(), 0);
+}
+
+/* Enough for the probe and a worker, but not for all. */
+static void
+t_rings_used_up(void **state)
+{
+	(void)state;
+	if (denied)
+		skip();
+	rings_left = 2;
+	assert_string_equal(chosen("uring", 3), "epoll");
+	assert_int_equal(runtime_backend_error(), -ENOMEM);
+	rings_left = INT_MAX;
+	assert_string_equal(chosen("uring", 3), "uring");
+	assert_int_equal(runtime_backend_error(), 0);
+}
+
 /* ---- a sandbox ---- */
 
 static int
@@ -548,7 +603,7 @@ nothing_root(void *arg)
 }
 
 static int
-denied_child(int error)
+denied_child(const char *asked, int error)
 {
 	struct sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 					   offsetof(struct seccomp_data, nr)),
@@ -557,13 +612,14 @@ denied_child(int error)
 		SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
 	struct sock_fprog program = {array_count(filter), filter};
-	struct runtime_options options = {
-	    .worker_count = 1, .backend = "uring"};
+	struct runtime_options options = {.worker_count = 1, .backend = asked};
+	int result;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		return 9;
-	return runtime_run(&options, nothing_root, NULL);
+	result = runtime_run(&options, nothing_root, NULL);
+	return runtime_backend_error() == -error ? result : 10;
 }
 
 static void
@@ -572,12 +628,13 @@ t_denied(void **state)
 	static const int errors[] = {EPERM, ENOSYS, ENOMEM};
 
 	(void)state;
-	for (size_t i = 0; i < array_count(errors); i++) {
+	for (size_t i = 0; i < 2 * array_count(errors); i++) {
 		int status = 0;
 		pid_t pid = fork();
 
 		if (pid == 0)
-			_exit(denied_child(errors[i]));
+			_exit(denied_child(
+			    i % 2 == 0 ? "uring" : "auto", errors[i / 2]));
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFEXITED(status));
 		assert_int_equal(WEXITSTATUS(status), 7);
@@ -595,6 +652,8 @@ main(void)
 	    cmocka_unit_test(t_refused),
 	    cmocka_unit_test(t_interrupted),
 	    cmocka_unit_test(t_gathers),
+	    cmocka_unit_test(t_auto),
+	    cmocka_unit_test(t_rings_used_up),
 	    cmocka_unit_test(t_denied),
 	};
 
