@@ -32,10 +32,14 @@ struct weir_io {
 /* @fd is non-blocking. On success it is closed by weir_io_close(). Returns 0,
  * -ENOMEM, -ENOSPC, -EMFILE, -EPERM (a regular file). */
 WEIR_API WEIR_MUST_CHECK int weir_io_attach(struct weir_io *io, int fd);
-/* The same for what is known to be a stream socket, as what weir_accept()
- * returns for TCP: nobody has to ask the kernel. While it is watched or lends,
- * bytes may come before anybody asks for them; every call here gives those
- * first, but a read(2) of your own misses them. */
+/*
+ * The same for what is known to be a stream socket, as what weir_accept()
+ * returns for TCP: nobody has to ask the kernel. Once it is watched, lends or
+ * is received from, bytes may come before anybody asks for them; every call
+ * here gives those first, but a read(2) of your own misses them. To read by
+ * yourself from then on (a TLS library that is given the descriptor), detach
+ * it and attach it again with weir_io_attach().
+ */
 WEIR_API WEIR_MUST_CHECK int weir_io_attach_stream(struct weir_io *io, int fd);
 /*
  * The same for a listening socket from which nobody else accepts. With io_uring

@@ -73,7 +73,8 @@ struct weir_dial_error {
  *
  * TCP_NODELAY is set.
  *
- * @io         on success attached: weir_io_close() ends it
+ * @io         on success attached, as by weir_io_attach_stream():
+ *             weir_io_close() ends it
  * @options    NULL: all zero
  * @ret_error  written on error; may be NULL
  *

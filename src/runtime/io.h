@@ -75,10 +75,11 @@ MUST_CHECK int io_attach(struct io_fd *io, int fd);
 
 /*
  * The same for what is known to be a stream socket, as what accept returned:
- * nobody has to ask the kernel. While it is watched or lends, bytes may be
- * received before anybody asks for them; every call here gives those first,
- * but a read(2) of the caller's own misses them, and descriptors that came
- * with them (SCM_RIGHTS) are closed.
+ * nobody has to ask the kernel. Once it is watched, lends or is received from,
+ * bytes may be received before anybody asks for them; every call here gives
+ * those first, but a read(2) of the caller's own misses them, and descriptors
+ * that came with them (SCM_RIGHTS) are closed. Who goes on to read by himself
+ * detaches it and attaches it again with io_attach().
  */
 MUST_CHECK
 int io_attach_stream(struct io_fd *io, int fd);

@@ -227,7 +227,10 @@ io_call_step(struct io_op *op, const char *reason, instant deadline)
 	/* Who does not wait is told what the kernel says, not what the loop
 	 * has seen so far. */
 	if (unlikely(!instant_before(worker->now, deadline)))
-		op->io->ready |= (uint8_t)io_code_needs((enum io_code)op->code);
+		op->io->ready |= (uint8_t)(op->code == IO_OP_WAIT
+			? (unsigned)op->flags
+			: io_code_needs((enum io_code)op->code));
+	worker_prefetch_next(worker);
 	error = worker->backend->submit(worker, op);
 	if (error != 0)
 		return error < 0 ? error : op->result;

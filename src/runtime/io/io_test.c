@@ -207,6 +207,43 @@ t_deadline(void *arg)
 	return 0;
 }
 
+/* Also of what is received ahead of the reader. */
+static int
+t_deadline_past(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < array_count(pairs); i++) {
+		struct io_lent lent;
+		struct pair p;
+		char c;
+
+		/* On a simulated network bytes take their time. */
+		if (pairs[i] == pair_tcp)
+			continue;
+		pairs[i](&p);
+		for (int turn = 0; turn < 3; turn++) {
+			assert_int_equal(
+			    io_recv(&p.io, &c, 1, instant_past()), -ETIMEDOUT);
+			put(p.peer, "ab");
+			assert_int_equal(
+			    io_recv(&p.io, &c, 1, instant_past()), 1);
+			assert_int_equal(c, 'a');
+			expect_recv(&p.io, 4, "b");
+			put(p.peer, "c");
+			assert_int_equal(
+			    io_recv_lend(&p.io, &lent, instant_past()), 1);
+			assert_int_equal(lent.memory[0], 'c');
+			io_lent_release(&lent);
+			put(p.peer, "d");
+			assert_int_equal(
+			    io_wait(&p.io, IO_IN, instant_past()), IO_IN);
+			expect_recv(&p.io, 1, "d");
+		}
+		pair_close(&p);
+	}
+	return 0;
+}
+
 /* How much of a send that timed out has left is told. */
 static int
 t_send_deadline(void *arg)
@@ -488,6 +525,7 @@ static const struct io_case cases[] = {
     {"reset", t_reset},
     {"cancel keeps bytes", t_cancel_keeps_bytes},
     {"deadline", t_deadline},
+    {"deadline in the past", t_deadline_past, true},
     {"send deadline", t_send_deadline},
     {"busy", t_busy},
     {"close wakes", t_close_wakes},

@@ -140,8 +140,22 @@ pair_kept(struct pair *pair)
 	io_watch(&pair->io, NULL);
 }
 
+/* Read in straight lines: a proactor receives ahead of the reader. */
+static void
+pair_ahead(struct pair *pair)
+{
+	char byte;
+
+	pair_stream(pair);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(write(pair->peer, "x", 1), 1);
+		assert_int_equal(
+		    io_recv(&pair->io, &byte, 1, after_ms(1000)), 1);
+	}
+}
+
 static void (*const pairs[])(struct pair *) = {
-    pair_unix, pair_tcp, pair_stream, pair_lending, pair_kept};
+    pair_unix, pair_tcp, pair_stream, pair_lending, pair_kept, pair_ahead};
 
 /* Let the loop poll, so that edges become ready bits. */
 static void

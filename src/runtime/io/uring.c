@@ -60,7 +60,10 @@ uring_attach(struct worker *worker, struct io_fd *io)
 {
 	(void)worker;
 	io->ready = IO_OUT;
-	return (io->flags & IO_FD_STREAM) != 0 ? 0 : level_check(io->fd);
+	if ((io->flags & IO_FD_STREAM) == 0)
+		return level_check(io->fd);
+	io->flags |= URING_AHEAD;
+	return 0;
 }
 
 /* ---- requests of an operation ---- */
@@ -205,6 +208,25 @@ uring_at_edge(struct uring *u, struct io_op *op)
 
 /* ---- the backend's calls ---- */
 
+/*
+ * Whoever does not wait asks for what has come by now, which the loop may not
+ * have seen: first what completions hold, then the socket. An armed receive
+ * takes nothing from it meanwhile, it goes on only in a call of ours.
+ */
+static bool
+uring_look(struct uring *u, struct io_op *op)
+{
+	struct io_fd *io = op->io;
+	struct io_uring_cqe cqe;
+
+	if (op->code == IO_OP_SPLICE_IN || op->code == IO_OP_QUIET)
+		return false;
+	/* No hook is called: there is a reader. */
+	while (uring_cqe_of(u, uring_tag(URING_RECV, io), &cqe))
+		uring_recv_done(u, &cqe);
+	return uring_unread_take(u, op) || io_perform(op);
+}
+
 /* Readers of a stream that may have bytes in our buffers, or will. */
 static int
 uring_submit_reader(struct uring *u, struct io_op *op)
@@ -212,6 +234,11 @@ uring_submit_reader(struct uring *u, struct io_op *op)
 	struct io_fd *io = op->io;
 
 	if (uring_unread_take(u, op))
+		return 1;
+	if (unlikely((io->ready & IO_IN) != 0) &&
+	    (op->code == IO_OP_LEND || (io->flags & URING_AHEAD) != 0 ||
+		(io->state & URING_ARMED) != 0) &&
+	    uring_look(u, op))
 		return 1;
 	if ((io->state & URING_ARMED) != 0) {
 		if (op->code == IO_OP_WAIT && (op->flags & IO_OUT) != 0)
@@ -223,7 +250,8 @@ uring_submit_reader(struct uring *u, struct io_op *op)
 		op->state = URING_AT_LENT;
 		return 0;
 	}
-	if (op->code == IO_OP_LEND && (io->flags & IO_FD_STREAM) != 0) {
+	if ((op->code == IO_OP_LEND && (io->flags & IO_FD_STREAM) != 0) ||
+	    (op->code == IO_OP_RECV && uring_ahead(io))) {
 		uring_arm(u, io);
 		if (unlikely((io->state & URING_ARMED) == 0))
 			return uring_at_edge(u, op);

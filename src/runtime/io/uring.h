@@ -61,6 +61,9 @@ enum {
 };
 /* io_fd.flags */
 enum {
+	/* Bytes may be received before they are asked for. The bit is
+	 * IO_FD_TOLD of those backends that are asked again and again. */
+	URING_AHEAD = IO_FD_TOLD,
 	URING_POLLED_ONCE = 16, /* the poll is for IO_IN, and ends with it */
 	/* Two bits: how often it was armed. A connection that brought two
 	 * messages is likely kept for more. */
@@ -167,6 +170,8 @@ void uring_flush(struct uring *u);
 int uring_wait(struct uring *u, instant until, bool gather);
 /* Take the oldest completion. */
 bool uring_cqe(struct uring *u, struct io_uring_cqe *ret);
+/* The same, of the request with @tag, before its turn. Looks at all. */
+bool uring_cqe_of(struct uring *u, uint64_t tag, struct io_uring_cqe *ret);
 /* Ask for the end of the request with @tag. */
 void uring_cancel_tag(struct uring *u, uint64_t tag);
 
@@ -177,6 +182,8 @@ void uring_buffers_grow(struct uring *u);
 void uring_buffer_release(struct uring *u, unsigned buffer);
 void uring_unread_drop(struct uring *u, struct io_fd *io);
 void uring_arm(struct uring *u, struct io_fd *io);
+/* Is a plain receive better answered from a buffer of ours? Counts it. */
+bool uring_ahead(struct io_fd *io);
 void uring_disarm(struct uring *u, struct io_fd *io);
 /* Answer @op, which reads, from what was received: true, or nothing was. */
 bool uring_unread_take(struct uring *u, struct io_op *op);
@@ -206,10 +213,12 @@ void uring_poll_once(struct uring *u, struct io_fd *io);
 static inline void
 uring_note_size(struct io_fd *io, int bytes)
 {
-	if (bytes >= URING_BUFFER_BYTES)
-		io->state |= URING_BULK;
-	else
+	if (bytes < URING_BUFFER_BYTES) {
 		io->state &= (uint8_t)~URING_BULK;
+		return;
+	}
+	io->state |= URING_BULK;
+	io->flags &= URING_ARMS - 1;
 }
 /* Perform @op now, or when its descriptor is ready: as submit. */
 int uring_at_edge(struct uring *u, struct io_op *op);

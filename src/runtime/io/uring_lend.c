@@ -8,6 +8,9 @@
  * One that fills its buffer is followed by more: then it is ended, and the
  * task that reads gets the rest straight into its own memory. The same happens
  * when too much is unread, which closes the window of the peer.
+ *
+ * A plain receive of a stream that has brought two small messages is answered
+ * in the same way: to copy a message costs less than a request for each.
  */
 #include <errno.h>
 #include <string.h>
@@ -133,6 +136,18 @@ uring_many(struct uring *u, struct io_fd *io)
 	return URING_MULTISHOT &&
 	    (io->state & (URING_BULK | URING_HUNGUP)) == 0 &&
 	    uring_guard(u, io);
+}
+
+bool
+uring_ahead(struct io_fd *io)
+{
+	if (!URING_MULTISHOT || (io->flags & URING_AHEAD) == 0 ||
+	    (io->state & (URING_BULK | URING_HUNGUP)) != 0)
+		return false;
+	if (io->flags >= URING_ARMS_MANY)
+		return true;
+	io->flags += URING_ARMS;
+	return false;
 }
 
 void

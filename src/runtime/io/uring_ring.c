@@ -373,6 +373,34 @@ uring_cqe(struct uring *u, struct io_uring_cqe *ret)
 	return true;
 }
 
+static bool
+uring_cqe_take(struct io_uring_cqe *cqe, uint64_t tag, struct io_uring_cqe *ret)
+{
+	if (cqe->user_data != tag)
+		return false;
+	*ret = *cqe;
+	cqe->user_data = (uint64_t)URING_NOBODY << 60;
+	return true;
+}
+
+bool
+uring_cqe_of(struct uring *u, uint64_t tag, struct io_uring_cqe *ret)
+{
+	unsigned head =
+	    atomic_load_explicit(u->cq_head_shared, memory_order_relaxed);
+	unsigned count = uring_cq_count(u);
+
+	for (unsigned i = u->backlog_at; i < u->backlog_end; i++) {
+		if (uring_cqe_take(&u->backlog[i], tag, ret))
+			return true;
+	}
+	for (; count > 0; count--, head++) {
+		if (uring_cqe_take(&u->cqes[head & u->cq_mask], tag, ret))
+			return true;
+	}
+	return false;
+}
+
 struct io_uring_sqe *
 uring_sqe(struct uring *u)
 {

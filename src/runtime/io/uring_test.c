@@ -254,6 +254,100 @@ t_buffers_used_up(void **state)
 	run(starved_root);
 }
 
+/* ---- plain receives that are answered ahead ---- */
+
+static void
+ahead_turns(struct pair *p, int turns)
+{
+	for (int i = 0; i < turns; i++) {
+		put(p->peer, "hello");
+		expect_recv(&p->io, 64, "hello");
+	}
+}
+
+static int
+ahead_root(void *arg)
+{
+	struct pair p;
+	char bytes[8];
+	int fd;
+
+	(void)arg;
+	pair_stream(&p);
+	ahead_turns(&p, 2);
+	assert_true((p.io.state & URING_ARMED) == 0);
+	ahead_turns(&p, 1);
+	assert_true((p.io.state & URING_ARMED) != 0);
+	/* Nobody asks, and a part is taken at a time. */
+	put(p.peer, "first");
+	settle();
+	assert_int_equal(p.io.unread.count, 1);
+	expect_recv(&p.io, 2, "fi");
+	expect_recv(&p.io, 64, "rst");
+	assert_int_equal(
+	    io_recv(&p.io, bytes, sizeof(bytes), instant_past()), -ETIMEDOUT);
+
+	/* Attached anew as what it need not be, it is left alone. */
+	fd = io_detach(&p.io);
+	assert_true(fd >= 0);
+	assert_int_equal(io_attach(&p.io, fd), 0);
+	ahead_turns(&p, 8);
+	put(p.peer, "mine");
+	settle();
+	assert_int_equal(read(fd, bytes, sizeof(bytes)), 4);
+	pair_close(&p);
+	return 0;
+}
+
+static void
+t_ahead(void **state)
+{
+	(void)state;
+	run(ahead_root);
+}
+
+/* Messages of all sizes, each kind for a while: bulk is received into the
+ * caller's memory, and what is small ahead again after that. */
+static int
+ahead_bulk_root(void *arg)
+{
+	static const size_t sizes[] = {10, URING_BUFFER_BYTES - 1,
+	    URING_BUFFER_BYTES, URING_BUFFER_BYTES + 1, 60000, 100};
+	static unsigned char out[60000], in[60000];
+	struct pair p;
+	uint32_t at = 0;
+
+	(void)arg;
+	pair_stream(&p);
+	for (int turn = 0; turn < 60; turn++) {
+		size_t size = sizes[turn / 5 % array_count(sizes)], got = 0;
+
+		for (size_t i = 0; i < size; i++)
+			out[i] = (unsigned char)(at++ * 2654435761u >> 24);
+		assert_int_equal(peer_write(p.peer, out, size), size);
+		while (got < size) {
+			ssize_t n = io_recv(
+			    &p.io, in + got, sizeof(in) - got, after_ms(1000));
+
+			assert_true(n > 0);
+			got += (size_t)n;
+		}
+		assert_memory_equal(in, out, size);
+		if (turn % 5 == 4)
+			assert_int_equal((p.io.state & URING_ARMED) != 0,
+			    size < URING_BUFFER_BYTES);
+	}
+	pair_close(&p);
+	return 0;
+}
+
+static void
+t_ahead_bulk(void **state)
+{
+	(void)state;
+	run(ahead_bulk_root);
+}
+
 /* ---- a kernel that takes no requests for a while ---- */
 
 /* How many rings more can be made; the next one is refused. */
@@ -649,6 +743,8 @@ main(void)
 	    cmocka_unit_test(t_completions_full),
 	    cmocka_unit_test(t_unread_bounded),
 	    cmocka_unit_test(t_buffers_used_up),
+	    cmocka_unit_test(t_ahead),
+	    cmocka_unit_test(t_ahead_bulk),
 	    cmocka_unit_test(t_refused),
 	    cmocka_unit_test(t_interrupted),
 	    cmocka_unit_test(t_gathers),
