@@ -5,6 +5,7 @@
 
 #include "os/clock.h"
 #include "public/inner.h"
+#include "runtime/park.h"
 
 weir_time
 weir_now(void)
@@ -115,8 +116,7 @@ weir_task_detach(struct weir_task *handle)
 int
 weir_yield(void)
 {
-	(void)task_required(__func__);
-	return task_yield();
+	return task_yield_here(__func__);
 }
 
 int

@@ -48,13 +48,11 @@ dump_flush(struct dump *dump)
 }
 
 static const char *
-dump_state(const struct task *task)
+dump_state(const struct worker *worker, const struct task *task)
 {
 	switch ((enum task_state)task->state) {
 	case TASK_READY:
-		return "ready";
-	case TASK_RUNNING:
-		return "running";
+		return task == worker->current ? "running" : "ready";
 	case TASK_PARKED:
 	case TASK_SHRUNK:
 		return task->reason;
@@ -87,7 +85,8 @@ dump_task(struct dump *dump, const struct worker *worker, struct task *task)
 	if (appender_room(text) < DUMP_TASK_BYTES)
 		dump_flush(dump);
 	append_format(text, "task %p %.64s spawned at %.128s:%d waits: %.64s",
-	    (void *)task, task->name, task->file, task->line, dump_state(task));
+	    (void *)task, task->name, task->file, task->line,
+	    dump_state(worker, task));
 	if (task_parked(task))
 		append_format(text, " for: %lld ms",
 		    (long long)duration_to_ms(

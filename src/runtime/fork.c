@@ -33,7 +33,7 @@ fork_child(void)
 	if (worker_here == NULL)
 		return;
 	/* No switch either; see worker_switch(). */
-	worker_here->nosuspend_depth += FORK_NOSUSPEND;
+	worker_here->leave_checks += FORK_NOSUSPEND;
 	task = worker_here->current;
 	if (task == NULL)
 		return;

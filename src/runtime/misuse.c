@@ -63,5 +63,5 @@ misuse_suspended(const struct worker *worker)
 	misuse(
 	    "a task would wait inside NOSUSPEND or while it holds a pthread "
 	    "lock (%u deep); leave that before, or use a lock of the runtime",
-	    worker->nosuspend_depth);
+	    worker->leave_checks & WORKER_NOSUSPEND);
 }

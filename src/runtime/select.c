@@ -403,7 +403,7 @@ select_wait(struct select_case *cases, unsigned count, instant deadline)
 	must_say(task_self() != NULL, "select outside a task");
 	if (count > SELECT_CASES_MAX)
 		return -E2BIG;
-	index = --worker_here->ops_left < 0 ? task_yield() : task_cancelled();
+	index = worker_op(worker_here) ? task_cancelled() : task_yield();
 	if (index < 0)
 		return index;
 	select.start = select_any(count);

@@ -226,19 +226,34 @@ task_cancelled(void)
 	return task_stop_error(task_required(__func__), worker->now);
 }
 
+/* Who is alone goes on; at the end of a turn everybody waits for the loop. */
+NOINLINE int
+task_yield_checked(struct worker *worker, struct task *self, bool over)
+{
+	bool picks = (worker->leave_checks & WORKER_PICKS) != 0;
+	struct task *next = self;
+	int error = task_stop_error(self, worker->now);
+
+	if (error < 0)
+		return error;
+	worker_check_leave(worker, self);
+	over = over || (!picks && !worker_turn_goes_on(worker));
+	if (over || picks || worker->ready_first != NULL) {
+		worker_ready(worker, self);
+		next = over ? NULL
+		    : picks ? worker_take_checked(worker, self)
+			    : worker_pop_ready(worker);
+	}
+	worker_slice(worker);
+	if (next != self)
+		worker_leave(worker, self, next);
+	return task_stop_error(self, worker->now);
+}
+
 int
 task_yield(void)
 {
-	struct worker *worker = worker_here;
-	struct task *self;
-	int error;
-
-	self = task_required(__func__);
-	error = task_stop_error(self, worker->now);
-	if (error < 0)
-		return error;
-	worker_yield(worker, self);
-	return task_stop_error(self, worker->now);
+	return task_yield_here(__func__);
 }
 
 size_t
@@ -356,14 +371,14 @@ void
 nosuspend_enter(void)
 {
 	if (worker_here != NULL)
-		worker_here->nosuspend_depth++;
+		worker_here->leave_checks++;
 }
 
 void
 nosuspend_leave(void)
 {
 	if (worker_here != NULL) {
-		must(worker_here->nosuspend_depth > 0);
-		worker_here->nosuspend_depth--;
+		must((worker_here->leave_checks & WORKER_NOSUSPEND) != 0);
+		worker_here->leave_checks--;
 	}
 }

@@ -19,25 +19,30 @@ worker_turn_over(struct worker *worker)
 	instant now = clock_now();
 
 	/* In a simulation the clock stands while tasks run. */
-	if (worker->picks || worker->turn_rounds++ >= WORKER_TURN_ROUNDS ||
+	if ((worker->leave_checks & WORKER_PICKS) != 0 ||
+	    worker->turn_rounds++ >= WORKER_TURN_ROUNDS ||
 	    instant_since(now, worker->now).ns >= WORKER_TURN_NS)
 		return true;
-	worker->turn_work = 0;
+	worker->turn_end = worker_slices(worker) + WORKER_TURN_WORK;
 	return false;
 }
 
-/* Those that wait since the start of the turn stay before others. */
-COLD void
+/* A simulation runs ready tasks in other orders: the one that it picks becomes
+ * the first. Those that wait since the start of the turn stay before others. */
+static void
 worker_ready_pick(struct worker *worker)
 {
-	uint32_t count = min_of(worker->ready_count,
-	    worker->turn_left > 0 ? worker->turn_left : UINT32_MAX);
+	uint64_t slices = worker_slices(worker);
+	uint64_t count =
+	    slices < worker->turn_all ? worker->turn_all - slices : UINT32_MAX;
 	struct task **at = &worker->ready_first;
 	struct task *task;
 
+	count = min_of(count, worker->ready_count);
 	if (count < 2)
 		return;
-	for (uint32_t i = worker->backend->pick(worker, count); i > 0; i--)
+	for (uint32_t i = worker->backend->pick(worker, (uint32_t)count); i > 0;
+	     i--)
 		at = &(*at)->next_ready;
 	task = *at;
 	*at = task->next_ready;
@@ -50,7 +55,31 @@ worker_ready_pick(struct worker *worker)
 }
 
 /* The stack of a task that ended can be given back only from another one. */
-static void
+NOINLINE void
+worker_leave(struct worker *worker, struct task *self, struct task *next)
+{
+	worker_leave_here(worker, self, next);
+}
+
+COLD void
+worker_check_leave(struct worker *worker, struct task *self)
+{
+	if ((worker->leave_checks & WORKER_NOSUSPEND) != 0)
+		misuse_suspended(worker);
+	if ((worker->leave_checks & WORKER_CANARIES) != 0)
+		stack_check(&worker->stacks, task_slot(self));
+}
+
+COLD struct task *
+worker_take_checked(struct worker *worker, struct task *self)
+{
+	worker_check_leave(worker, self);
+	if ((worker->leave_checks & WORKER_PICKS) != 0)
+		worker_ready_pick(worker);
+	return worker_take_ready(worker);
+}
+
+void
 worker_bury(struct worker *worker)
 {
 	struct task *task = worker->ended;
@@ -70,47 +99,22 @@ worker_bury(struct worker *worker)
 		    instant_after(worker->now, HOUSEKEEPING_EVERY));
 }
 
-void
-worker_switched(struct worker *worker)
-{
-	struct task *task = worker->current;
-
-	sanitize_switch_finish(task != NULL ? &task->context : &worker->loop);
-	if (unlikely(worker->ended != NULL))
-		worker_bury(worker);
-}
-
-/* The only place that switches: see switch.h. */
-NOINLINE void
-worker_leave(struct worker *worker, struct task *self, struct task *next)
-{
-	struct context *from = self != NULL ? &self->context : &worker->loop;
-	struct context *to = next != NULL ? &next->context : &worker->loop;
-
-	worker->current = next;
-	if (next != NULL)
-		next->state = TASK_RUNNING;
-	atomic_store_explicit(&worker->switch_count,
-	    atomic_load_explicit(&worker->switch_count, memory_order_relaxed) +
-		1,
-	    memory_order_relaxed);
-	sanitize_switch_start(from, to, worker->ended != NULL);
-	switch_stack(&from->sp, to->sp);
-	/* Nothing is kept over the switch: it would go to memory before. */
-	worker_switched(worker_here);
-}
-
 static void
 worker_run_ready(struct worker *worker)
 {
 	struct task *task;
 
-	worker->turn_left = worker->ready_count;
-	worker->turn_work = 0;
+	if (worker->ready_count == 0)
+		return;
+	worker->turn_all = worker_slices(worker) + worker->ready_count;
+	worker->turn_end = worker_slices(worker) + WORKER_TURN_WORK;
 	worker->turn_rounds = 0;
+	if ((worker->leave_checks & WORKER_PICKS) != 0)
+		worker_ready_pick(worker);
+	/* The first of them needs no other's slice to end. */
+	worker->turn_all--;
 	task = worker_take_ready(worker);
-	if (task != NULL)
-		worker_leave(worker, NULL, task);
+	worker_leave(worker, NULL, task);
 	must(worker->current == NULL);
 }
 
@@ -178,7 +182,8 @@ worker_init(struct worker *worker, unsigned index)
 	worker->ready_last = &worker->ready_first;
 	worker->now = clock_now();
 	worker->backend = runtime_here.backend;
-	worker->picks = worker->backend->pick != NULL;
+	if (worker->backend->pick != NULL)
+		worker->leave_checks |= WORKER_PICKS;
 	wheel_init(&worker->wheel, worker->now);
 	timer_init(&worker->housekeeping, worker_housekeeping);
 	list_init(&worker->watches);
@@ -188,6 +193,8 @@ worker_init(struct worker *worker, unsigned index)
 	error = stacks_init(&worker->stacks, runtime_here.task_count_max);
 	if (error < 0)
 		return error;
+	if (!worker->stacks.guard_install)
+		worker->leave_checks |= WORKER_CANARIES;
 	error = worker->backend->open(worker);
 	if (error < 0)
 		stacks_fini(&worker->stacks);

@@ -45,8 +45,7 @@
 
 enum task_state {
 	TASK_FREE, /* the slot is in the pool; zero, as fresh memory is */
-	TASK_READY,
-	TASK_RUNNING,
+	TASK_READY, /* or it runs: worker->current */
 	TASK_PARKED,
 	TASK_SHRUNK, /* parked, and its stack's memory given back: shrink.h */
 };
@@ -57,6 +56,8 @@ enum task_state {
 struct task {
 	struct context context;
 	struct task *next_ready;
+	struct scope *scope;
+	int cancelled; /* this task alone; 0, or what its calls return */
 	uint8_t state;
 	bool uncancellable; /* the park that it is in */
 	bool stopped; /* made ready by a deadline or a cancel, not a wake */
@@ -65,10 +66,9 @@ struct task {
 	uint16_t scopes_open;
 	bool daemon;
 	bool apart; /* not in its slot, it shrinks */
-	int cancelled; /* this task alone; 0, or what its calls return */
+	bool broken; /* its park ends with -EDEADLK */
 	instant deadline; /* of the call that parked it */
 	instant since; /* when it parked, as the worker knew it */
-	struct scope *scope;
 	const char *reason; /* what it is parked for */
 	struct timer timer; /* armed lazily: may fire before it is needed */
 	instant shield_until;
@@ -89,7 +89,6 @@ struct task {
 	char *slot;
 	char *frames; /* a copy of its stack */
 	int64_t shrink_ns; /* it shrinks when parked for so long */
-	bool broken; /* its park ends with -EDEADLK */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct task) <= 320,
     "a parked task is one page: control block and the frames of a call");
@@ -110,21 +109,28 @@ struct io_backend;
 struct io_pipe;
 struct io_block;
 
+/* Why a task may not simply leave; NOSUSPEND blocks in the bits below. */
+#define WORKER_NOSUSPEND UINT32_C(0x0fffffff)
+#define WORKER_CANARIES  UINT32_C(0x40000000) /* stacks without a guard */
+#define WORKER_PICKS     UINT32_C(0x80000000) /* the backend chooses who runs */
+
 struct worker {
+	/* What a switch looks at: a cache line. */
 	struct task *current; /* NULL on the loop */
 	struct task *ready_first;
 	struct task **ready_last;
 	uint32_t ready_count;
-	uint32_t turn_left; /* of those ready at the start of the turn */
-	uint32_t turn_work; /* switches and operations of this round */
-	uint32_t turn_rounds;
 	int ops_left; /* of the current task's slice */
-	unsigned nosuspend_depth;
-	uint64_t fp_control; /* of its thread, with slow_checks */
-	bool picks; /* the backend chooses among ready tasks */
+	uint32_t leave_checks; /* 0, or what is to be looked at: see below */
+	uint32_t turn_rounds;
+	_Atomic uint64_t switch_count; /* ends of slices */
+	uint64_t turn_all; /* those ready at its start had their slice */
 	instant now;
+
+	uint64_t turn_end; /* so many slices: the round has done its work */
 	struct task *ended; /* its stack is still to be released */
 	struct context loop;
+	uint64_t fp_control; /* of its thread, with slow_checks */
 	struct stacks stacks;
 	struct shrink shrink;
 	struct wheel wheel;
@@ -148,7 +154,6 @@ struct worker {
 	/* Statistics and what the end of the runtime looks at. */
 	_Atomic uint32_t task_count;
 	_Atomic uint32_t task_count_peak;
-	_Atomic uint64_t switch_count;
 	_Atomic uint64_t poll_count;
 	_Atomic uint64_t stack_slots;
 	_Atomic uint32_t stall_count; /* written by stall.c */
@@ -247,6 +252,13 @@ worker_prefetch_next(const struct worker *worker)
 	sp = next->context.sp;
 	for (int i = 0; i < WORKER_PREFETCH_LINES; i++)
 		__builtin_prefetch(sp + i * 64, 1);
+}
+/* An operation of the current task. False: its slice is over. */
+static inline bool
+worker_op(struct worker *worker)
+{
+	worker->turn_end--;
+	return likely(--worker->ops_left >= 0);
 }
 
 /* task.c */

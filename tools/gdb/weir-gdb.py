@@ -12,7 +12,7 @@ import gdb
 
 SLOT = 68 << 10
 COLOURS, COLOUR_BYTES = 16, 64
-STATES = {0: "free", 1: "ready", 2: "running", 3: "parked", 4: "shrunk"}
+STATES = {0: "free", 1: "ready", 2: "parked", 3: "shrunk"}
 # Where switch_stack() leaves the frame pointer and the return address.
 SAVED = {"i386:x86-64": (0, 8), "aarch64": (18 * 8, 19 * 8)}
 
@@ -32,7 +32,7 @@ def top(slot):
 
 
 def tasks():
-    """(worker index, struct task) of every task that is alive."""
+    """(worker index, struct task, whether it runs) of every task that is alive."""
     runtime = gdb.lookup_global_symbol("runtime_here").value()
     kind = gdb.lookup_type("struct task")
     for index in range(int(runtime["worker_count"])):
@@ -41,15 +41,15 @@ def tasks():
         arena = int(stacks["arena"])
         for slot in range(int(stacks["slot_count"])):
             if int(apart) and int(apart[slot]["state"]):
-                yield index, apart[slot]
-                continue
-            task = gdb.Value(top(arena + slot * SLOT)).cast(kind.pointer()).dereference()
+                task = apart[slot]
+            else:
+                task = gdb.Value(top(arena + slot * SLOT)).cast(kind.pointer()).dereference()
             if int(task["state"]):
-                yield index, task
+                yield index, task, int(task.address) == int(runtime["workers"][index]["current"])
 
 
-def line(index, task):
-    state = STATES[int(task["state"])]
+def line(index, task, runs):
+    state = "running" if runs else STATES[int(task["state"])]
     reason = text(task["reason"]) if state in ("parked", "shrunk") else state
     if state == "shrunk":
         reason += " (shrunk)"
@@ -68,14 +68,14 @@ def frame_text(pc):
     return "%#x in %s%s" % (pc, name, where)
 
 
-def backtrace(task):
-    if int(task["state"]) == 2:
+def backtrace(task, runs):
+    if runs:
         print("    (running: see the thread of its worker)")
         return
     sp = int(task["context"]["sp"])
     slot = int(task["slot"]) or (int(task.address) & ~4095) + 4096 - SLOT
     # A shrunk one's frames are elsewhere.
-    moved = int(task["frames"]) - sp if int(task["state"]) == 4 else 0
+    moved = int(task["frames"]) - sp if int(task["state"]) == 3 else 0
     at_fp, at_pc = SAVED[gdb.selected_inferior().architecture().name()]
     fp, pc = word(sp + moved + at_fp), word(sp + moved + at_pc)
     for depth in range(64):
@@ -101,13 +101,13 @@ class Weir(gdb.Command):
         if verb not in ("tasks", "bt"):
             raise gdb.GdbError("weir tasks | weir bt [TASK]")
         found = 0
-        for index, task in tasks():
+        for index, task, runs in tasks():
             if rest and rest[0] not in (hex(int(task.address)), text(task["name"])):
                 continue
             found += 1
-            print(line(index, task))
+            print(line(index, task, runs))
             if verb == "bt":
-                backtrace(task)
+                backtrace(task, runs)
         if rest and not found:
             raise gdb.GdbError("no such task: " + rest[0])
 

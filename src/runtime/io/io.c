@@ -216,7 +216,7 @@ io_call_step(struct io_op *op, const char *reason, instant deadline)
 	struct worker *worker = worker_here;
 	int error;
 
-	if (unlikely(--worker->ops_left < 0))
+	if (unlikely(!worker_op(worker)))
 		error = task_yield();
 	else
 		error = task_stop_error(worker->current, worker->now);

@@ -63,7 +63,7 @@ io_recv(struct io_fd *io, void *into, size_t length, instant deadline)
 		worker_prefetch_next(worker);
 		result = io_try_recv(io, into, length);
 		if (likely(stream_told(result))) {
-			worker->ops_left--;
+			(void)worker_op(worker);
 			return result;
 		}
 	}
@@ -123,7 +123,7 @@ io_send(struct io_fd *io, const void *from, size_t length, size_t *ret_sent,
 		worker_prefetch_next(worker);
 		result = io_try_send(io, from, length);
 		if (likely(stream_told(result))) {
-			worker->ops_left--;
+			(void)worker_op(worker);
 			sent = result > 0 ? (size_t)result : 0;
 			if (result < 0 || sent == length) {
 				if (ret_sent != NULL)
