@@ -22,7 +22,7 @@ buffer_acquire(void)
 		buffer_stock = link->next;
 		buffer_kept--;
 	} else {
-		link = malloc(BUFFER_BYTES);
+		link = malloc(BUFFER_STRIDE);
 	}
 	buffer_used += link != NULL;
 	return (char *)link;

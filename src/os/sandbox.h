@@ -27,5 +27,5 @@ MUST_CHECK
 int sandbox_die_with(int parent_pid);
 
 /* Raise the limits of open files and of locked memory, which a ring of io_uring
- * counts as (100 KB a thread), to what the kernel grants. */
+ * counts as (200 KB a thread), to what the kernel grants. */
 void sandbox_raise_limits(void);

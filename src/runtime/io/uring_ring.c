@@ -87,7 +87,7 @@ uring_buffers_open(struct uring *u)
 	struct io_uring_buf_reg reg = {
 	    .ring_entries = URING_BUFFERS, .bgid = URING_GROUP};
 	size_t ring_bytes = URING_BUFFERS * sizeof(struct io_uring_buf);
-	size_t bytes = ring_bytes + URING_BUFFERS * URING_BUFFER_BYTES;
+	size_t bytes = ring_bytes + URING_BUFFERS * URING_BUFFER_STRIDE;
 	char *memory;
 	int error;
 
@@ -204,7 +204,7 @@ uring_ring_close(struct uring *u)
 	if (u->buffer_ring != NULL)
 		munmap(u->buffer_ring,
 		    URING_BUFFERS * sizeof(struct io_uring_buf) +
-			URING_BUFFERS * URING_BUFFER_BYTES);
+			URING_BUFFERS * URING_BUFFER_STRIDE);
 	free(u->backlog);
 }
 
