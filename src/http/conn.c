@@ -75,7 +75,7 @@ conn_on_ready(struct io_fd *io, unsigned events)
 {
 	struct conn *conn = container_of(io, struct conn, io);
 
-	conn->io.on_ready = NULL;
+	io_unwatch(&conn->io);
 	if (task_start(NULL, "session", conn_session, conn) < 0) {
 		log_error("http",
 		    "no task for a request: %u connections are active; "

@@ -442,7 +442,7 @@ h1_client_event(struct io_fd *io, unsigned events)
 	 * reset is the client's going away. */
 	if ((events & IO_HUP) == 0 && io_peek(io, &byte, 1) != 0)
 		return;
-	conn->io.on_ready = NULL;
+	io_unwatch(&conn->io);
 	s->ex.client_gone = true;
 	s->keep = false;
 	s->gone(s->gone_arg);
@@ -456,7 +456,7 @@ h1_watch_client(struct exchange *ex, void (*gone)(void *arg), void *arg)
 	s->gone = gone;
 	s->gone_arg = arg;
 	if (gone == NULL)
-		s->conn->io.on_ready = NULL;
+		io_unwatch(&s->conn->io);
 	else if (ex->body_ended && s->in->at == s->in->end)
 		io_watch(&s->conn->io, h1_client_event);
 }

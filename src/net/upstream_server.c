@@ -99,7 +99,7 @@ upstream_server_take_idle(struct upstream_server *server, bool careful)
 		list_remove(&conn->node);
 		server->idle_count--;
 		counters_here->upstream_idle--;
-		conn->io.on_ready = NULL;
+		io_unwatch(&conn->io);
 		/* Its closing, or an answer that nobody asked for, may have
 		 * arrived without our having looked. */
 		if ((conn->io.ready & IO_HUP) != 0 ||

@@ -56,7 +56,7 @@ struct io_fd {
 	 * When not NULL and no reader waits, called on the loop as @fd becomes
 	 * readable or is hung up. It may start or wake tasks, stop timers and
 	 * io_close() this descriptor; it must not suspend. This is how an idle
-	 * connection costs neither stack nor buffer.
+	 * connection costs neither stack nor buffer. Set by io_watch() alone.
 	 */
 	void (*on_ready)(struct io_fd *io, unsigned events);
 };
@@ -105,16 +105,19 @@ SUSPENDS void io_close(struct io_fd *io);
 SUSPENDS int io_detach(struct io_fd *io);
 
 /*
- * io_watch - set on_ready; NULL: nobody is told any more
+ * io_watch - set on_ready; NULL: as io_unwatch()
  *
  * Edges that came before count too: if @io is readable or hung up already,
  * the hook is called on the next turn of the loop, never from inside this
  * call. It stays set, and is called at every later edge, until it is replaced;
- * a hook that starts a task to read sets it to NULL first. With poll and select
- * one that leaves bytes unread is called for them again, every 10 ms.
+ * a hook that starts a task to read ends that first: io_unwatch(). With poll
+ * and select one that leaves bytes unread is called for them again, every 10
+ * ms.
  */
 void
 io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events));
+/* Nobody is told any more; also for what is not watched. */
+void io_unwatch(struct io_fd *io);
 
 /* Some bytes (1..length), 0 at the end of the stream, or -errno. */
 SUSPENDS MUST_CHECK ssize_t io_recv(

@@ -59,6 +59,13 @@ io_attach_listener(struct io_fd *io, int fd)
 	return io_attach_as(io, fd, IO_FD_TYPED | IO_FD_LISTENER);
 }
 
+void
+io_unwatch(struct io_fd *io)
+{
+	worker_here->watch_count -= io->on_ready != NULL;
+	io->on_ready = NULL;
+}
+
 static void
 io_forget(struct io_fd *io, bool closing)
 {
@@ -74,8 +81,7 @@ io_forget(struct io_fd *io, bool closing)
 	if (io->writer != NULL)
 		io->writer->io = NULL;
 	io->reader = io->writer = NULL;
-	worker->watch_count -= io->on_ready != NULL;
-	io->on_ready = NULL;
+	io_unwatch(io);
 	io->fd = -1;
 }
 
@@ -125,8 +131,8 @@ io_watch(struct io_fd *io, void (*on_ready)(struct io_fd *io, unsigned events))
 {
 	struct worker *worker = worker_here;
 
+	io_unwatch(io);
 	worker->watch_count += on_ready != NULL;
-	worker->watch_count -= io->on_ready != NULL;
 	io->on_ready = on_ready;
 	list_remove(&io->watched);
 	if (worker->backend->watch != NULL)

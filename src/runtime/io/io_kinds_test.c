@@ -36,7 +36,7 @@ reuse_hook(struct io_fd *io, unsigned events)
 
 	assert_true((events & IO_IN) != 0);
 	reuse.calls++;
-	io->on_ready = NULL;
+	io_unwatch(io);
 	io_close(&other->io);
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);

@@ -441,7 +441,7 @@ static void
 refused_hook(struct io_fd *io, unsigned events)
 {
 	assert_true((events & IO_IN) != 0);
-	io->on_ready = NULL;
+	io_unwatch(io);
 	refused_told++;
 }
 
