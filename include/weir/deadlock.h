@@ -9,9 +9,10 @@
  * - two locks that were taken in both orders, if only once and without harm;
  *   while that is watched.
  * - a runtime in which nothing can wake anybody: every worker sleeps, every
- *   task waits for another one (in a lock, a channel, a scope), no timer runs,
- *   no descriptor is watched or waited for, and no job is out. The call in
- *   which the root task waits returns -EDEADLK.
+ *   task waits for another one (in a lock, a channel, an event, a future, a
+ *   join, a generator, a scope), no timer runs, no descriptor is watched or
+ *   waited for, and no job of a pool is out. The call in which the root task
+ *   waits returns -EDEADLK.
  * - mistakes in the use of locks.
  *
  * Reports say which tasks, which locks, and where each was taken and is waited
@@ -50,8 +51,9 @@ WEIR_API void weir_deadlock_watch_order(bool on);
 /*
  * Between these a thread that is no worker may give semaphores and end wait
  * groups, so that tasks that wait for each other are not deadlocked. Pairs
- * nest; from any thread. Events and shared channels need none: who waits for
- * one is not taken for deadlocked.
+ * nest; from any thread. Events, futures and shared channels need none: while
+ * the process has a thread that is not the library's, or a handler of a signal,
+ * who waits for one of these is not taken for deadlocked.
  */
 WEIR_API void weir_outside_begin(void);
 WEIR_API void weir_outside_end(void);

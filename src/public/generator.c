@@ -64,6 +64,7 @@ generator_main(void *arg)
 	generator->result =
 	    generator->body((struct weir_generator *)generator, generator->arg);
 	generator->ended = true;
+	worker_here->inner_parks--;
 	generator->turn = TURN_OWNER;
 	task_wake(generator->owner);
 	return 0;
@@ -80,10 +81,13 @@ generator_owner_wait(struct generator *generator)
 	do {
 		int error = task_stop_error(self, worker_here->now);
 
-		if (self->stopped && error < 0) {
+		if (self->broken)
+			error = -EDEADLK;
+		if ((self->stopped || self->broken) && error < 0) {
 			stopped = true;
 			scope_cancel(&generator->scope, error);
 		}
+		self->broken = false;
 		generator_park(self, NULL, stopped);
 	} while (generator->turn != TURN_OWNER);
 }
@@ -158,6 +162,8 @@ generator_start(struct generator *generator)
 	    &generator->scope, "generator", generator_main, generator);
 
 	generator->started = error == 0;
+	/* From here on one of the two waits for the other: see asleep.c. */
+	worker_here->inner_parks += generator->started;
 	return error;
 }
 

@@ -427,6 +427,64 @@ test_foreign(void **state)
 	run(root_foreign, NULL);
 }
 
+static unsigned asleep_count;
+
+static void
+hears_asleep(enum weir_deadlock_kind kind, const char *text)
+{
+	assert_int_equal(kind, WEIR_DEADLOCK_ASLEEP);
+	assert_non_null(strstr(text, "waits for generator"));
+	assert_non_null(strstr(text, "waits for channel recv"));
+	asleep_count++;
+}
+
+static int
+waits_for_ever(struct weir_generator *generator, void *arg)
+{
+	char item;
+	int error = weir_generator_yield(generator, NULL, NULL);
+
+	return error < 0 ? error : weir_channel_recv(arg, &item, WEIR_NEVER);
+}
+
+/* The body waits for what nobody sends, the owner for the body. */
+static int
+root_asleep(void *arg)
+{
+	struct weir_channel_options options = {.item_bytes = 1};
+	struct weir_generator generator;
+	struct weir_channel *channel;
+	void *value;
+	char item;
+
+	(void)arg;
+	weir_deadlock_set_hook(hears_asleep);
+	assert_int_equal(weir_channel_new(&options, &channel), 0);
+	weir_generator_init(&generator, waits_for_ever, channel);
+	assert_int_equal(weir_generator_next(&generator, NULL, &value), 1);
+	assert_int_equal(
+	    weir_generator_next(&generator, NULL, &value), -EDEADLK);
+	assert_int_equal(asleep_count, 1);
+	assert_int_equal(weir_generator_fini(&generator), -EDEADLK);
+	/* One that waits for its owner is no reason to say nothing. */
+	weir_generator_init(&generator, waits_for_ever, channel);
+	assert_int_equal(weir_generator_next(&generator, NULL, &value), 1);
+	assert_int_equal(
+	    weir_channel_recv(channel, &item, WEIR_NEVER), -EDEADLK);
+	assert_int_equal(asleep_count, 2);
+	assert_int_equal(weir_generator_fini(&generator), -ECANCELED);
+	weir_deadlock_set_hook(NULL);
+	weir_channel_unref(channel);
+	return 0;
+}
+
+static void
+test_asleep(void **state)
+{
+	(void)state;
+	run(root_asleep, NULL);
+}
+
 int
 main(void)
 {
@@ -439,6 +497,7 @@ main(void)
 	    cmocka_unit_test(test_stop),
 	    cmocka_unit_test(test_greedy),
 	    cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_asleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

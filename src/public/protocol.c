@@ -469,10 +469,7 @@ group_end(struct transport_group *group, int error)
 			group->waits = true;
 			weir_event_init(&group->gone);
 			weir_scope_cancel(&group->scope, error);
-			weir_shield(INT64_MAX / 4);
-			while (weir_event_wait(&group->gone, WEIR_NEVER) < 0)
-				;
-			weir_unshield();
+			event_wait_surely(inner_event(&group->gone));
 		}
 	}
 	weir_scope_fini(&group->scope);

@@ -10,13 +10,56 @@
  */
 #include <errno.h>
 
+#include "os/outside.h"
 #include "runtime/report.h"
+#include "runtime/stall.h"
 #include "runtime/sync_core.h"
 
 /* The low half counts who is in, the high half who ever went out. */
 #define ASLEEP_OUT ((UINT64_C(1) << 32) - 1)
 
 static _Atomic uint32_t outside_count;
+
+/* To have worker 0 look again, while there are workers. */
+static struct {
+	pthread_mutex_t lock;
+	bool runs;
+	struct inbox_item item;
+	_Atomic bool posted;
+} again = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void
+asleep_runtime(bool runs)
+{
+	pthread_mutex_lock(&again.lock);
+	again.runs = runs;
+	atomic_store(&again.posted, false);
+	pthread_mutex_unlock(&again.lock);
+}
+
+static void
+asleep_look_again_run(struct inbox_item *item)
+{
+	(void)item;
+	atomic_store(&again.posted, false);
+}
+
+/* Who fell asleep before may have seen that somebody was outside. */
+static COLD void
+asleep_look_again(void)
+{
+	uint32_t asleep = (uint32_t)atomic_load(&runtime_here.asleep);
+
+	if (asleep == 0)
+		return;
+	pthread_mutex_lock(&again.lock);
+	if (again.runs && asleep == runtime_here.worker_count &&
+	    !atomic_exchange(&again.posted, true)) {
+		again.item.run = asleep_look_again_run;
+		worker_post(0, &again.item);
+	}
+	pthread_mutex_unlock(&again.lock);
+}
 
 void
 deadlock_outside_begin(void)
@@ -27,7 +70,11 @@ deadlock_outside_begin(void)
 void
 deadlock_outside_end(void)
 {
-	must(atomic_fetch_sub(&outside_count, 1) > 0);
+	uint32_t before = atomic_fetch_sub(&outside_count, 1);
+
+	must(before > 0);
+	if (before == 1)
+		asleep_look_again();
 }
 
 /* But for the one that gives memory back. */
@@ -95,6 +142,21 @@ asleep_tell_root(struct inbox_item *item)
 	task_wake(root);
 }
 
+/* By a thread, or a handler, that is none of ours: if some wait is for what
+ * these can do. */
+static bool
+asleep_may_be_woken(void)
+{
+	uint32_t open = 0;
+
+	for (unsigned i = 0; i < runtime_here.worker_count; i++)
+		open += atomic_load_explicit(
+		    &runtime_here.workers[i]->open_parks, memory_order_relaxed);
+	return open > 0 &&
+	    (outside_thread_count() != runtime_thread_count() ||
+		outside_signal_handled(stall_signal()));
+}
+
 /* Nothing on its way, something to wait for, and not said before. */
 static bool
 asleep_for_good(uint64_t state)
@@ -102,6 +164,9 @@ asleep_for_good(uint64_t state)
 	uint64_t switches = 0;
 	uint32_t tasks = 0;
 
+	/* Before the inboxes: what came from there lies in one. */
+	if (atomic_load(&outside_count) != 0 || asleep_may_be_woken())
+		return false;
 	for (unsigned i = 0; i < runtime_here.worker_count; i++) {
 		struct worker *worker = runtime_here.workers[i];
 
@@ -110,8 +175,7 @@ asleep_for_good(uint64_t state)
 		tasks += atomic_load(&worker->task_count);
 		switches += atomic_load(&worker->switch_count);
 	}
-	if (tasks == 0 || atomic_load(&outside_count) != 0 ||
-	    atomic_load(&runtime_here.asleep) != state ||
+	if (tasks == 0 || atomic_load(&runtime_here.asleep) != state ||
 	    switches == runtime_here.asleep_said)
 		return false;
 	runtime_here.asleep_said = switches;

@@ -218,8 +218,6 @@ chan_wait(struct chan *channel, struct list *queue, void *item,
 	int error;
 
 	waiter_init(&waiter, channel->shared);
-	/* Any thread may send by a shared one. */
-	waiter.inner = !channel->shared;
 	list_push_back(queue, &wait.node);
 	chan_unlock(channel);
 	error = waiter_wait(&waiter, reason, deadline);

@@ -18,13 +18,15 @@
  * - two locks that were taken in both orders, once, without a deadlock, while
  *   the lock order is watched (lock_order.h).
  * - a runtime in which nothing can wake anybody: every worker sleeps, every
- *   task waits for another one (a lock, a channel, a join, a scope), no timer
- *   runs, no descriptor is watched or waited for and no job is out. The call
- *   in which the root task waits returns -EDEADLK.
+ *   task waits for another one (a lock, a channel, an event, a future, a join,
+ *   a generator, a scope), no timer runs, no descriptor is watched or waited
+ *   for and no job is out. The call in which the root task waits returns
+ *   -EDEADLK.
  * - mistakes in the use of locks.
  *
- * A thread that is no worker can wake tasks by an event or a shared channel,
- * and who waits for one is not taken for deadlocked. Semaphores and wait
+ * A thread that is no worker can wake tasks by an event, a future or a shared
+ * channel. While the process has such a thread, or a handler of a signal, who
+ * waits for one of these is not taken for deadlocked. Semaphores and wait
  * groups are meant for tasks; a thread that gives or is done says so first:
  * deadlock_outside_begin().
  */

@@ -180,7 +180,7 @@ event_wait(struct event *event, instant deadline)
 
 	while (!event->set && error == 0) {
 		event->waiter = task_self();
-		error = task_park("event", deadline);
+		error = task_park_open("event", deadline);
 		event->waiter = NULL;
 	}
 	return event->set ? 0 : error;
@@ -191,7 +191,7 @@ event_wait_surely(struct event *event)
 {
 	while (!event->set) {
 		event->waiter = task_self();
-		task_park_uncancellable("event");
+		task_park_inner_uncancellable("event");
 		event->waiter = NULL;
 	}
 }

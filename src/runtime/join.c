@@ -150,6 +150,20 @@ join_leave_run(struct inbox_item *item)
 	event_set(&request->left);
 }
 
+/* As event_wait(), but no thread of the program sets it. */
+static int
+join_wait(struct event *event, instant deadline)
+{
+	int error = 0;
+
+	while (!event->set && error == 0) {
+		event->waiter = task_self();
+		error = task_park_inner("join", deadline);
+		event->waiter = NULL;
+	}
+	return event->set ? 0 : error;
+}
+
 static int
 join_there(struct task_handle *handle, int *ret_result, instant deadline)
 {
@@ -168,7 +182,7 @@ join_there(struct task_handle *handle, int *ret_result, instant deadline)
 	if (deadline.ns == INSTANT_PAST_NS)
 		error = -ETIMEDOUT;
 	else
-		error = event_wait(&request.done, deadline);
+		error = join_wait(&request.done, deadline);
 	if (error < 0) {
 		worker_post(handle->worker, &request.leave);
 		event_wait_surely(&request.left);

@@ -2,23 +2,30 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "os/clock.h"
+#include "os/outside.h"
 #include "runtime/chan.h"
 #include "runtime/deadlock.h"
+#include "runtime/future.h"
 #include "runtime/io.h"
+#include "runtime/join.h"
 #include "runtime/lock.h"
+#include "runtime/pool.h"
 #include "runtime/runtime.h"
 #include "runtime/select.h"
 #include "runtime/sync.h"
+#include "runtime/worker.h"
 
 static const struct runtime_options one_worker = {.worker_count = 1};
 static const struct runtime_options four_workers = {.worker_count = 4};
@@ -687,6 +694,193 @@ test_asleep(void **state)
 	assert_int_equal(runtime_run(&four_workers, root_asleep, NULL), 5);
 }
 
+/* ---- events, futures, joins, shared channels: threads may end these ---- */
+
+static int
+joins_sleeper(void *arg)
+{
+	static struct task_handle handle;
+
+	(void)arg;
+	assert_int_equal(worker_start_handle(runtime_worker_count() - 1,
+			     &handle, "far", oversleep, arg),
+	    0);
+	assert_int_equal(task_join(&handle, NULL, instant_never()), -EDEADLK);
+	assert_non_null(strstr(said, "waits for join"));
+	assert_non_null(strstr(said, "waits for semaphore 'never' at src/"));
+	return 0;
+}
+
+static int
+waits_for_future(void *arg)
+{
+	return future_wait(arg, NULL, NULL, instant_never());
+}
+
+static int
+doubles(void *arg)
+{
+	return 2 * (int)(intptr_t)arg;
+}
+
+static int
+doubles_late(void *arg)
+{
+	usleep(30000);
+	return doubles(arg);
+}
+
+/* A pool that has nothing to do wakes nobody; one that works does. */
+static void
+asleep_beside_a_pool(void)
+{
+	struct pool_options options = {.thread_count = 2};
+	struct future *future;
+	struct event event;
+	struct pool *pool;
+	int result;
+
+	event_init(&event);
+	assert_int_equal(pool_new(&options, &pool), 0);
+	assert_int_equal(
+	    pool_submit(pool, doubles, (void *)4, &future, instant_never()), 0);
+	assert_int_equal(
+	    future_wait(future, &result, NULL, instant_never()), 0);
+	assert_int_equal(result, 8);
+	future_unref(future);
+	assert_int_equal(event_wait(&event, instant_never()), -EDEADLK);
+	/* Its job is waited for, and then nothing is left. */
+	assert_int_equal(
+	    pool_submit(pool, doubles_late, (void *)4, &future, soon(9)), 0);
+	assert_int_equal(
+	    future_wait(future, &result, NULL, instant_never()), 0);
+	assert_int_equal(result, 8);
+	future_unref(future);
+	assert_int_equal(
+	    pool_submit(pool, doubles_late, NULL, NULL, soon(9)), 0);
+	assert_int_equal(event_wait(&event, instant_never()), -EDEADLK);
+	pool_close(pool, false);
+}
+
+static void *
+sets_late(void *arg)
+{
+	usleep(30000);
+	event_set(arg);
+	return NULL;
+}
+
+static struct event *for_handler;
+
+/* It comes while the worker is in its poll. */
+static void
+sets_in_handler(int signal)
+{
+	(void)signal;
+	event_set(for_handler);
+}
+
+/* As long as somebody could, nothing is said. */
+static void
+not_asleep_beside_threads(void)
+{
+	struct event event;
+	struct select_case is_set = {.kind = SELECT_EVENT, .source = &event};
+	pthread_t thread;
+	unsigned before = said_count[DEADLOCK_ASLEEP];
+
+	event_init(&event);
+	assert_int_equal(pthread_create(&thread, NULL, sets_late, &event), 0);
+	assert_int_equal(event_wait(&event, instant_never()), 0);
+	pthread_join(thread, NULL);
+	event_init(&event);
+	assert_int_equal(pthread_create(&thread, NULL, sets_late, &event), 0);
+	assert_int_equal(select_wait(&is_set, 1, instant_never()), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], before);
+}
+
+static void
+not_asleep_beside_a_handler(void)
+{
+	struct sigaction action = {.sa_handler = sets_in_handler}, old;
+	struct itimerval once = {.it_value = {.tv_usec = 50000}};
+	unsigned before = said_count[DEADLOCK_ASLEEP];
+	struct event event;
+
+	event_init(&event);
+	for_handler = &event;
+	assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &once, NULL), 0);
+	assert_int_equal(event_wait(&event, instant_never()), 0);
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], before);
+}
+
+static int
+root_asleep_open(void *arg)
+{
+	const struct chan_options options = {.item_bytes = 1, .shared = true};
+	static struct sleepers t;
+	struct select_case cases[2];
+	struct chan *channel;
+	struct future *future;
+	struct event event;
+	char item;
+
+	(void)arg;
+	semaphore_init(&t.never, "never", 0);
+	mutex_init(&t.kept, "kept");
+	event_init(&event);
+	assert_int_equal(future_new(&future), 0);
+	assert_int_equal(chan_new(&options, &channel), 0);
+	not_asleep_beside_threads();
+	not_asleep_beside_a_handler();
+	assert_int_equal(event_wait(&event, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 1);
+	assert_non_null(strstr(said, "waits for event"));
+	assert_int_equal(
+	    task_start(NULL, "future", waits_for_future, future), 0);
+	assert_int_equal(
+	    future_wait(future, NULL, NULL, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 2);
+	assert_non_null(strstr(said, "task 'future' (spawned at src/"));
+	assert_non_null(strstr(said, "waits for future"));
+	assert_int_equal(chan_recv(channel, &item, instant_never()), -EDEADLK);
+	cases[0] = (struct select_case){.kind = SELECT_EVENT, .source = &event};
+	cases[1] =
+	    (struct select_case){.kind = SELECT_FUTURE, .source = future};
+	assert_int_equal(select_wait(cases, 2, instant_never()), -EDEADLK);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 4);
+	asleep_beside_a_pool();
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 6);
+	assert_int_equal(joins_sleeper(&t), 0);
+	assert_int_equal(said_count[DEADLOCK_ASLEEP], 7);
+	future_set(future, 0, NULL);
+	future_unref(future);
+	chan_unref(channel);
+	return 0;
+}
+
+static void
+test_asleep_open(void **state)
+{
+	(void)state;
+	/* A sanitizer has a thread of its own, and may always wake us. */
+	if (outside_thread_count() != 1)
+		skip();
+	assert_int_equal(runtime_run(&one_worker, root_asleep_open, NULL), 0);
+}
+
+static void
+test_asleep_open_far(void **state)
+{
+	(void)state;
+	if (outside_thread_count() != 1)
+		skip();
+	assert_int_equal(runtime_run(&four_workers, root_asleep_open, NULL), 0);
+}
+
 /* Whatever can still come from outside is waited for. */
 static void *
 give_late(void *arg)
@@ -715,7 +909,7 @@ static void
 give_on_ready(struct io_fd *io, unsigned events)
 {
 	(void)events;
-	io_watch(io, NULL);
+	io_unwatch(io);
 	semaphore_give(&hooked, 1);
 }
 
@@ -827,6 +1021,8 @@ main(void)
 	    cmocka_unit_test_setup(test_impatient, setup),
 	    cmocka_unit_test_setup(test_order, setup),
 	    cmocka_unit_test_setup(test_asleep, setup),
+	    cmocka_unit_test_setup(test_asleep_open, setup),
+	    cmocka_unit_test_setup(test_asleep_open_far, setup),
 	    cmocka_unit_test_setup(test_not_asleep, setup),
 	    cmocka_unit_test_setup(test_dump, setup),
 	    cmocka_unit_test_setup(test_ends_with_lock, setup),

@@ -14,6 +14,7 @@
 
 #include "base/counters.h"
 #include "os/cpu.h"
+#include "runtime/deadlock.h"
 #include "runtime/io_backend.h"
 #include "runtime/pool_inner.h"
 #include "runtime/worker.h"
@@ -122,6 +123,7 @@ pool_work(struct pool *pool)
 	if (waiter != NULL)
 		waiter_wake(waiter);
 	job->run(job);
+	deadlock_outside_end();
 	pthread_mutex_lock(&pool->lock);
 	return true;
 }
@@ -180,6 +182,7 @@ pool_deferred_run(struct inbox_item *item)
 	struct event *closer;
 
 	deferred->job->run(deferred->job);
+	deadlock_outside_end();
 	free(deferred);
 	closer = pool_live_down(pool);
 	if (closer != NULL)
@@ -201,8 +204,8 @@ pool_defer(struct pool *pool, struct pool_job *job)
 	return 0;
 }
 
-int
-pool_push(struct pool *pool, struct pool_job *job)
+static int
+pool_enqueue(struct pool *pool, struct pool_job *job)
 {
 	int error;
 
@@ -225,6 +228,19 @@ pool_push(struct pool *pool, struct pool_job *job)
 	return error;
 }
 
+/* From here to its end a job may wake any task. */
+int
+pool_push(struct pool *pool, struct pool_job *job)
+{
+	int error;
+
+	deadlock_outside_begin();
+	error = pool_enqueue(pool, job);
+	if (error < 0)
+		deadlock_outside_end();
+	return error;
+}
+
 bool
 pool_forget(struct pool *pool, struct pool_job *job)
 {
@@ -241,6 +257,8 @@ pool_forget(struct pool *pool, struct pool_job *job)
 	pthread_mutex_unlock(&pool->lock);
 	if (waiter != NULL)
 		waiter_wake(waiter);
+	if (queued)
+		deadlock_outside_end();
 	return queued;
 }
 
@@ -316,10 +334,16 @@ pool_close(struct pool *pool, bool cancel)
 	if (in_task)
 		event_init(&event);
 	live = pool_end(pool, cancel, in_task ? &event : NULL);
-	while (cancel && (job = pool_take_unbegun(pool)) != NULL)
+	while (cancel && (job = pool_take_unbegun(pool)) != NULL) {
 		job->cancel(job);
-	if (in_task && live)
+		deadlock_outside_end();
+	}
+	if (in_task && live) {
+		/* Its threads are on their way to their end. */
+		deadlock_outside_begin();
 		event_wait_surely(&event);
+		deadlock_outside_end();
+	}
 	for (unsigned i = 0; i < pool->thread_count; i++)
 		pthread_join(pool->threads[i], NULL);
 	pthread_cond_destroy(&pool->more);

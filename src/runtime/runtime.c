@@ -187,13 +187,44 @@ runtime_workers_new(void)
 	return runtime_workers_make();
 }
 
+static _Atomic unsigned runtime_threads;
+
+unsigned
+runtime_thread_count(void)
+{
+	return atomic_load(&runtime_threads);
+}
+
+struct thread_start {
+	void *(*fn)(void *arg);
+	void *arg;
+};
+
+/* Counted by itself, so that there are never fewer than are counted. */
+static void *
+runtime_thread_main(void *arg)
+{
+	struct thread_start start = *(struct thread_start *)arg;
+	void *result;
+
+	free(arg);
+	atomic_fetch_add(&runtime_threads, 1);
+	result = start.fn(start.arg);
+	atomic_fetch_sub(&runtime_threads, 1);
+	return result;
+}
+
 /* Handlers of the caller run on its own threads, as before. */
 int
 runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
 {
+	struct thread_start *start = malloc(sizeof(*start));
 	sigset_t all, before;
 	int error;
 
+	if (start == NULL)
+		return -ENOMEM;
+	*start = (struct thread_start){fn, arg};
 	sigfillset(&all);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
@@ -201,8 +232,10 @@ runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGABRT);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(ret_thread, NULL, fn, arg);
+	error = pthread_create(ret_thread, NULL, runtime_thread_main, start);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0)
+		free(start);
 	return -error;
 }
 
@@ -256,18 +289,22 @@ runtime_run_workers(task_fn root, void *arg, int64_t stall_ns)
 	int error;
 
 	error = runtime_workers_new();
+	asleep_runtime(error == 0);
 	if (error == 0)
 		error = runtime_root_start(root, arg);
 	if (error == 0)
 		error = runtime_threads_start();
 	if (error == 0) {
 		stall_start(stall_ns);
+		atomic_fetch_add(&runtime_threads, 1);
 		runtime_worker_enter(runtime_here.workers[0]);
+		atomic_fetch_sub(&runtime_threads, 1);
 		runtime_threads_join(runtime_here.worker_count);
 		stall_end();
 		offload_end();
 		error = runtime_here.root_result;
 	}
+	asleep_runtime(false);
 	runtime_workers_free();
 	return error;
 }

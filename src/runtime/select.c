@@ -32,6 +32,8 @@ struct select {
 	unsigned count;
 	unsigned start; /* where the search begins */
 	unsigned chan_count;
+	bool outer; /* a descriptor may end it */
+	bool open; /* threads of the program may */
 	uint8_t chans[SELECT_CASES_MAX]; /* cases on channels, by address */
 	struct waiter waiter;
 	struct waiter *wake; /* of the other side, when none had to wait */
@@ -198,18 +200,22 @@ select_arm(struct select *select, unsigned index)
 	case SELECT_RECV:
 		chan_check_use(c->source, "select");
 		select->waiter.shared |= ((struct chan *)c->source)->shared;
+		select->open |= ((struct chan *)c->source)->shared;
 		select_chan_insert(select, index);
 		break;
 	case SELECT_IO:
+		select->outer = true;
 		select_io_arm(c);
 		break;
 	case SELECT_TASK:
 		select_task_arm(c);
 		break;
 	case SELECT_EVENT:
+		select->open = true;
 		select_event_arm(c);
 		break;
 	case SELECT_FUTURE:
+		select->open = true;
 		select_future_arm(select, index);
 		break;
 	default:
@@ -363,6 +369,16 @@ select_settle(struct select *select, int index)
 	return claim - 1;
 }
 
+/* By who can end it. */
+static int
+select_park_once(const struct select *select, instant until)
+{
+	if (select->outer)
+		return task_park("select", until);
+	return select->open ? task_park_open("select", until)
+			    : task_park_inner("select", until);
+}
+
 static int
 select_park(struct select *select, instant deadline)
 {
@@ -377,8 +393,7 @@ select_park(struct select *select, instant deadline)
 			select_io_stop(&select_room(&select->cases[i])->op);
 	}
 	while (!select->waiter.woken && index < 0 && error == 0) {
-		error = select->waiter.inner ? task_park_inner("select", until)
-					     : task_park("select", until);
+		error = select_park_once(select, until);
 		index = select_find_came(select);
 	}
 	return select_settle(select, index >= 0 ? index : error);
@@ -411,9 +426,6 @@ select_wait(struct select_case *cases, unsigned count, instant deadline)
 	for (; armed < count && index == 0; armed++)
 		index = select_arm(&select, armed);
 	if (index == 0) {
-		/* Only tasks move the items of channels of this worker. */
-		select.waiter.inner =
-		    select.chan_count == count && !select.waiter.shared;
 		index = select_try_or_enqueue(&select);
 		if (index < 0)
 			index = select_park(&select, deadline);

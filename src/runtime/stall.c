@@ -321,6 +321,12 @@ stall_start(int64_t limit_ns)
 		sigaction(STALL_SIGNAL, &stall.before, NULL);
 }
 
+int
+stall_signal(void)
+{
+	return stall.running ? STALL_SIGNAL : 0;
+}
+
 /* While the workers' structs are still there. */
 void
 stall_end(void)

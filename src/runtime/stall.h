@@ -31,5 +31,8 @@ void stall_end(void);
 void stall_thread(void);
 void stall_print(const char *text); /* to stderr */
 
+/* What the handler that watches is for; 0: there is none. */
+int stall_signal(void);
+
 extern _Atomic bool stall_asleep;
 void stall_wake(void);

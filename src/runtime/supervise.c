@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "os/random.h"
 #include "runtime/runtime.h"
+#include "runtime/worker.h"
 
 enum child_state {
 	CHILD_WAITS, /* for start_at */
@@ -306,7 +307,9 @@ supervisor_run(struct supervisor *supervisor)
 		/* A wake, a time that has come, or a cancel: all are looked
 		 * at above. */
 		if (next.ns != INSTANT_PAST_NS)
-			r = task_park("supervise", next);
+			r = task_park_inner("supervise", next);
+		if (r == -EDEADLK)
+			return r;
 	}
 }
 

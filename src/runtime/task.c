@@ -304,6 +304,29 @@ task_park_inner(const char *reason, instant deadline)
 	return task_park_inner_here(worker_here, self, reason, deadline);
 }
 
+static void
+worker_open_parks_add(struct worker *worker, uint32_t more)
+{
+	uint32_t count =
+	    atomic_load_explicit(&worker->open_parks, memory_order_relaxed);
+
+	atomic_store_explicit(
+	    &worker->open_parks, count + more, memory_order_relaxed);
+}
+
+int
+task_park_open(const char *reason, instant deadline)
+{
+	struct task *self = task_required(__func__);
+	struct worker *worker = worker_here;
+	int error;
+
+	worker_open_parks_add(worker, 1);
+	error = task_park_inner_here(worker, self, reason, deadline);
+	worker_open_parks_add(worker, -1U);
+	return error;
+}
+
 void
 task_park_inner_uncancellable(const char *reason)
 {

@@ -45,9 +45,9 @@ waiter_wait(struct waiter *waiter, const char *reason, instant deadline)
 	int error = 0;
 
 	while (!waiter->woken && error == 0)
-		error = waiter->inner
+		error = likely(!waiter->shared)
 		    ? task_park_inner_here(worker, self, reason, deadline)
-		    : task_park(reason, deadline);
+		    : task_park_open(reason, deadline);
 	if (likely(waiter->woken))
 		return 0;
 	if (waiter_claim(waiter, WAITER_LEFT))

@@ -25,7 +25,6 @@ struct waiter {
 	uint32_t worker;
 	bool shared; /* other threads may claim it */
 	bool woken; /* its own worker's */
-	bool inner; /* only tasks wake it: see task_park_inner() */
 	_Atomic int32_t claim; /* 0: nobody's */
 };
 
@@ -42,7 +41,6 @@ waiter_init(struct waiter *waiter, bool shared)
 	waiter->worker = worker->index;
 	waiter->shared = shared;
 	waiter->woken = false;
-	waiter->inner = false;
 	atomic_init(&waiter->claim, 0);
 }
 

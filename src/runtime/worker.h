@@ -149,6 +149,7 @@ struct worker {
 	unsigned block_count;
 	uint32_t offload_count; /* jobs that will report back */
 	uint32_t inner_parks; /* tasks inside task_park_inner() */
+	_Atomic uint32_t open_parks; /* of them, inside task_park_open() */
 	uint64_t watch_count; /* descriptors with a hook, at least those */
 
 	/* Statistics and what the end of the runtime looks at. */
@@ -283,6 +284,9 @@ void task_cancel_one(struct task *task, int error);
  */
 SUSPENDS MUST_CHECK int task_park_inner(const char *reason, instant deadline);
 SUSPENDS void task_park_inner_uncancellable(const char *reason);
+/* The same for a wait that a thread of the program can end too: while there is
+ * one, nothing is said. */
+SUSPENDS MUST_CHECK int task_park_open(const char *reason, instant deadline);
 /* The task of a slot that has one in it. */
 static inline struct task *
 task_of_slot(char *slot)
@@ -348,6 +352,8 @@ void inbox_awake(struct worker *worker);
 /* runtime.c: a thread that gets no signals but those of its own mistakes. */
 MUST_CHECK int
 runtime_thread_new(pthread_t *ret_thread, void *(*fn)(void *), void *arg);
+/* Those, and the one that runs worker 0. */
+unsigned runtime_thread_count(void);
 
 /* dump.c: the tasks of the calling worker, before the process dies. */
 void worker_dump(struct worker *worker, int fd);
@@ -358,6 +364,7 @@ void stop_step(struct worker *worker);
 
 /* asleep.c: the worker is going to sleep; true: asleep_leave() comes after. */
 bool asleep_enter(struct worker *worker);
+void asleep_runtime(bool runs); /* there are workers, or no more */
 void asleep_leave(void);
 
 /* crash.c */
