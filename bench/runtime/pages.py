@@ -95,7 +95,7 @@ def plot_backends_idle(results):
 
 
 def plot_backends_echo(results):
-    names = [n for n in next(iter(results["echo"].values())) if n.startswith("weir ") or n == "raw epoll"]
+    names = [n for n in next(iter(results["echo"].values())) if n.startswith("weir ") or n.startswith("raw ")]
     series = {n.replace("weir ", ""): {int(c): median(v[n]) / 1000 for c, v in results["echo"].items() if n in v}
               for n in names}
     return svg.lines("Echo of 64 bytes as connections grow", "connections", "CPU us of the server for a message",

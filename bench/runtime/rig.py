@@ -26,7 +26,8 @@ class Rig:
         """What each contender is called with: for costs, and as an echo server."""
         found = {"weir": ([self.tool("weir-cost")], [self.tool("weir-echo")]),
                  "system": ([self.tool("system-cost")], None),
-                 "raw epoll": (None, [self.tool("raw-echo")])}
+                 "raw epoll": (None, [self.tool("raw-echo")]),
+                 "raw io_uring": (None, [self.tool("raw-uring")])}
         for name, short in (("libuv", "uv"), ("libev", "ev"), ("State Threads", "st")):
             cost, echo = self.tool(f"{short}-cost"), self.tool(f"{short}-echo")
             if os.path.exists(echo):
