@@ -126,6 +126,7 @@ struct uring {
 	unsigned backlog_at;
 	unsigned backlog_end;
 	unsigned buffer_count; /* that were ever given to the kernel */
+	uint8_t buffers_epoch; /* when that was more the last time */
 	unsigned buffers_out; /* of them, with bytes that nobody has read */
 	struct io_uring_buf_ring *buffer_ring;
 	char *buffer_memory;
@@ -180,7 +181,7 @@ void uring_cancel_tag(struct uring *u, uint64_t tag);
 
 /* ---- uring_lend.c ---- */
 
-/* Give the kernel as many buffers again. */
+/* Give the kernel as many buffers again, once a turn. */
 void uring_buffers_grow(struct uring *u);
 void uring_buffer_release(struct uring *u, unsigned buffer);
 void uring_unread_drop(struct uring *u, struct io_fd *io);

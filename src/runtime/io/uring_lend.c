@@ -43,6 +43,10 @@ uring_buffers_grow(struct uring *u)
 	    u->buffer_count == 0 ? URING_BUFFERS_FIRST : 2 * u->buffer_count,
 	    (unsigned)URING_BUFFERS);
 
+	/* Many may have found none before those of this turn were given. */
+	if (u->buffers_epoch == u->epoch)
+		return;
+	u->buffers_epoch = u->epoch;
 	while (u->buffer_count < count)
 		uring_buffer_give(u, u->buffer_count++);
 }
@@ -360,6 +364,27 @@ uring_recv_deliver(
 		uring_poll_arm(u, io);
 }
 
+/* The usual one: a plain receive waits, and has room for it. */
+static bool
+uring_recv_straight(
+    struct uring *u, struct io_fd *io, const struct io_uring_cqe *cqe)
+{
+	unsigned buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	struct io_op *reader = io->reader;
+
+	if (reader == NULL || reader->done || reader->code != IO_OP_RECV ||
+	    reader->state != URING_AT_LENT || io->unread.count != 0 ||
+	    cqe->res <= 0 || cqe->res >= URING_BUFFER_BYTES ||
+	    (size_t)cqe->res > reader->length ||
+	    (cqe->flags & IORING_CQE_F_MORE) == 0)
+		return false;
+	memcpy(
+	    reader->memory, uring_buffer_memory(u, buffer), (size_t)cqe->res);
+	uring_buffer_release(u, buffer);
+	io_complete(reader, cqe->res);
+	return true;
+}
+
 void
 uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 {
@@ -379,6 +404,8 @@ uring_recv_done(struct uring *u, const struct io_uring_cqe *cqe)
 	if (io == NULL)
 		return;
 	io_need_waiters(io);
+	if (uring_recv_straight(u, io, cqe))
+		return;
 	uring_recv_note(u, io, cqe);
 	if (io->reader != NULL) {
 		uring_recv_deliver(u, io, io->reader, cqe->res);
