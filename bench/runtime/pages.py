@@ -75,6 +75,11 @@ def sections(results):
         yield "A neighbour of a flood: its round trip", table(
             ["server", "p50 us", "p99 us"],
             [[n, goals.number(v["p50"]), goals.number(v["p99"])] for n, v in results["firehose"].items()])
+    if "busy" in results:
+        yield "How much too long a task sleeps beside 1,000 busy ones: ms, p50 / p99", table(
+            ["the others", "on the same worker", "on one of its own, same CPU"],
+            [[load, *(" / ".join(goals.number(v) for v in places[p][:2]) if p in places else "-" for p in ("same", "own"))]
+             for load, places in results["busy"].items()])
     if "ipc" in results:
         yield "A message of 64 bytes from process to process: CPU ns of both", table(
             ["way", "CPU ns"], [[WAYS[n], spread(v)] for n, v in results["ipc"].items()])

@@ -168,6 +168,18 @@ def firehose(rig, plan):
     return results
 
 
+def busy(rig, plan):
+    """How much too long a task sleeps beside 1,000 busy ones, in ms, on their
+    worker and on one of its own on the same CPU: {load: {place: [p50, p99, most]}}"""
+    results, warn = {}, plan.warner("busy")
+    for load in ("cpu", "io", "requests"):
+        progress(f"busy: {load}")
+        runs = rounds(("same", "own"), plan.busy_rounds, lambda place: [
+            float(w) for w in rig.output([rig.tool("weir-busy"), load, place, str(plan.busy_ms)])], warn)
+        results[load] = {place: [median(v) for v in zip(*values)] for place, values in runs.items()}
+    return results
+
+
 IPC_NS = {"ring": 200, "pipe": 1100, "fifo": 1100, "unix-stream": 1500, "unix-dgram": 2500, "unix-seqpacket": 2800, "posix-mq": 2500,
           "posix-sem": 500, "sysv-sem": 2000}
 
@@ -185,4 +197,4 @@ def ipc(rig, plan):
 
 
 PARTS = {"cost": cost, "parked": parked, "echo": echo, "churn": churn, "idle": idle, "wake": wake,
-         "firehose": firehose, "ipc": ipc}
+         "firehose": firehose, "busy": busy, "ipc": ipc}

@@ -71,19 +71,19 @@ struct weir_task_options {
 	 * only tasks like it are left there. */
 	bool daemon;
 	/*
-	 * When it has waited this long in a call of weir/io.h or weir_sleep(),
-	 * it gives the memory of its stack back until something wakes it: a
-	 * page becomes some hundred bytes, and the next wake-up costs 5
-	 * to 7 us more. For code that blocks while it is idle, on many
-	 * connections.
+	 * When it has waited this long in a call of weir/io.h, weir_sleep() or
+	 * weir_channel_recv() of a channel that is not shared, it gives the
+	 * memory of its stack back until something wakes it: a page becomes
+	 * some hundred bytes, and the next wake-up costs 5 to 7 us more. For
+	 * code that blocks while it is idle, on many connections.
 	 *
 	 * It must have less than 2 KiB of frames then (so it receives by
 	 * weir_recv_lend()) and no open scope or generator. Nothing on its
 	 * stack may be in use by another thread, or by a call of another task
 	 * that the kernel reads or writes it in: the first ends the process,
 	 * the second fails with -EFAULT. Whatever else follows a pointer there
-	 * brings it back. 0: never; as on Linux before 6.13, with memory that
-	 * is locked, and under sanitizers and valgrind.
+	 * brings it back, by way of SIGSEGV. 0: never; as on Linux before
+	 * 6.13, with memory that is locked, and under sanitizers and valgrind.
 	 */
 	int64_t shrink_ns;
 	uint64_t reserved[3]; /* zero */

@@ -306,7 +306,7 @@ chan_recv(struct chan *channel, void *item, instant deadline)
 	result = chan_get_now(channel, item, &wake);
 	if (result == -EAGAIN)
 		return chan_wait(channel, &channel->receivers, item,
-		    "channel recv", deadline);
+		    channel->shared ? "channel recv" : shrink_recv, deadline);
 	return chan_call_end(channel, wake, result);
 }
 

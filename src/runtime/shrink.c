@@ -31,6 +31,7 @@
 #endif
 
 const char shrink_sleep[] = "sleep";
+const char shrink_recv[] = "channel recv";
 
 static size_t
 shrink_words(uint32_t slot_count)
@@ -123,7 +124,8 @@ shrink_idle(const struct worker *worker, const struct task *task)
 	    instant_since(worker->now, task->since).ns < task->shrink_ns)
 		return false;
 	if (task->op == NULL)
-		return task->reason == shrink_sleep;
+		return task->reason == shrink_sleep ||
+		    task->reason == shrink_recv;
 	return worker->backend->holds == NULL ||
 	    !worker->backend->holds(task->op);
 }

@@ -11,15 +11,14 @@
  *            in the ordinary way pays nothing: a shrunk one has a state of its
  *            own, and what may wake it restores it first
  * Limits     SHRINK_BYTES of live frames; with more, with an open scope or
- *            generator, or in another wait than for I/O or a time it stays as
- *            it is. Nothing shrinks without MADV_GUARD_INSTALL (Linux 6.13),
- *            with memory locked, under sanitizers, valgrind or
- *            WEIR_STACK_REPORT
- * Invariant  the pages of a shrunk stack are guards: whoever follows a pointer
- *            there faults, and a fault on the worker's own thread restores it.
- *            No other thread and no call of the kernel may be given memory on
- *            the stack of such a task while it is idle: the one ends the
- *            process with a message, the other fails with -EFAULT
+ *            generator, or in another wait than for I/O, a time or
+ *            an item of a channel that is not shared it stays as it is. Nothing
+ * shrinks without MADV_GUARD_INSTALL (Linux 6.13), with memory locked, under
+ * sanitizers, valgrind or WEIR_STACK_REPORT Invariant  the pages of a shrunk
+ * stack are guards: whoever follows a pointer there faults, and a fault on the
+ * worker's own thread restores it. No other thread and no call of the kernel
+ * may be given memory on the stack of such a task while it is idle: the one
+ * ends the process with a message, the other fails with -EFAULT
  */
 #pragma once
 
@@ -51,8 +50,10 @@ struct shrink {
 void shrink_init(struct shrink *shrink);
 void shrink_fini(struct shrink *shrink, uint32_t slot_count_max);
 
-/* The reason of a park that only time ends. */
+/* Reasons of parks, beside those for I/O, in which a task may shrink: only time
+ * ends it; this worker's tasks alone look at its place in the queue. */
 extern const char shrink_sleep[];
+extern const char shrink_recv[];
 
 /* The task that begins now and lies in its slot is to shrink: returns where it
  * is from now on; @in_slot when nothing can shrink. */

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "os/memory.h"
+#include "runtime/chan.h"
 #include "runtime/lock.h"
 #include "runtime/stack_report.h"
 #include "runtime/worker.h"
@@ -414,6 +415,65 @@ case_descriptor_on_stack(void *arg)
 	return scope_fini(&scope);
 }
 
+/* ---- channels ---- */
+
+static int
+getter(void *arg)
+{
+	int number = 0, sum = 0, r;
+
+	while ((r = chan_recv(arg, &number, instant_never())) == 0)
+		sum += number;
+	return r == -EPIPE ? sum : r;
+}
+
+/* Three in one queue: each is between two others. */
+static int
+case_channel(void *arg)
+{
+	struct chan_options options = {.item_bytes = sizeof(int)};
+	struct scope scope;
+	struct chan *channel;
+
+	(void)arg;
+	assert_int_equal(chan_new(&options, &channel), 0);
+	scope_init(&scope, instant_never());
+	for (unsigned i = 0; i < 3; i++)
+		start(&scope, i, getter, channel);
+	for (int i = 1; i <= 4; i++) {
+		sweep_to(3);
+		assert_int_equal(chan_send(channel, &i, instant_never()), 0);
+		assert_int_equal(task_yield(), 0);
+	}
+	sweep_to(3);
+	task_cancel(&handles[2], 0);
+	assert_int_equal(result(2), -ECANCELED);
+	chan_close(channel);
+	assert_int_equal(result(0) + result(1), 1 + 4 + 2);
+	scope_fini(&scope);
+	chan_unref(channel);
+	return 0;
+}
+
+static int
+case_channel_shared(void *arg)
+{
+	struct chan_options options = {
+	    .item_bytes = sizeof(int), .shared = true};
+	struct scope scope;
+	struct chan *channel;
+
+	(void)arg;
+	assert_int_equal(chan_new(&options, &channel), 0);
+	scope_init(&scope, instant_never());
+	start(&scope, 0, getter, channel);
+	sweep_to(0);
+	chan_close(channel);
+	assert_int_equal(result(0), 0);
+	chan_unref(channel);
+	return scope_fini(&scope);
+}
+
 /* ---- pointers into a stack ---- */
 
 static int
@@ -614,6 +674,12 @@ sweeps_itself(void *arg)
 		    task_start_with(&scope, &options, sleep_long, NULL), 0);
 		assert_int_equal(task_sleep(duration_ms(2900)), 0);
 		expect_shrunk(0);
+		/* A second apart. */
+		if (can_shrink())
+			assert_true(
+			    instant_since(
+				worker_here->shrink.sweep.when, runtime_now())
+				.ns > duration_ms(50).ns);
 		assert_int_equal(task_sleep(duration_ms(1200)), 0);
 		expect_shrunk(1);
 		scope_fini(&scope);
@@ -743,6 +809,8 @@ static const struct io_case cases[] = {
     {"recv", case_recv, true},
     {"reader and writer", case_both, true},
     {"a descriptor on the stack", case_descriptor_on_stack, true},
+    {"channel", case_channel, true},
+    {"shared channel", case_channel_shared, true},
     {"a pointer into the stack", case_pointer, true},
     {"who stays", case_stays, true},
     {"locked memory", case_locked, true},
