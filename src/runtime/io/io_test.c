@@ -493,6 +493,47 @@ t_budget(void *arg)
 	return 0;
 }
 
+/* The same for what needs no operation of the backend. */
+static int
+budget_stream(void *arg)
+{
+	static char block[1600];
+	struct pair p;
+	char byte;
+
+	pair_stream(&p);
+	for (int i = 1; i <= 1600; i++) {
+		assert_int_equal(
+		    io_send(&p.io, "x", 1, NULL, instant_never()), 1);
+		/* So many a socket takes. */
+		if (i % 100 == 0)
+			assert_int_equal(
+			    peer_read(p.peer, block, sizeof(block)), 100);
+	}
+	assert_int_equal(peer_write(p.peer, block, sizeof(block)), 1600);
+	for (int i = 0; i < 1600; i++)
+		assert_int_equal(io_recv(&p.io, &byte, 1, instant_never()), 1);
+	pair_close(&p);
+	*(bool *)arg = true;
+	return 0;
+}
+
+static int
+t_budget_stream(void *arg)
+{
+	bool ended = false;
+	int turns = 0;
+
+	(void)arg;
+	assert_int_equal(task_start(NULL, "flood", budget_stream, &ended), 0);
+	while (!ended) {
+		assert_int_equal(task_yield(), 0);
+		turns++;
+	}
+	assert_true(turns >= 130);
+	return 0;
+}
+
 static int
 t_attach(void *arg)
 {
@@ -535,6 +576,7 @@ static const struct io_case cases[] = {
     {"wait", t_wait},
     {"peek", t_peek},
     {"budget", t_budget, true},
+    {"budget of a stream", t_budget_stream, true},
     {"attach", t_attach},
 };
 

@@ -373,8 +373,8 @@ uring_recv_straight(
 	struct io_op *reader = io->reader;
 
 	if (reader == NULL || reader->done || reader->code != IO_OP_RECV ||
-	    reader->state != URING_AT_LENT || io->unread.count != 0 ||
-	    cqe->res <= 0 || cqe->res >= URING_BUFFER_BYTES ||
+	    reader->state != URING_AT_LENT || cqe->res <= 0 ||
+	    cqe->res >= URING_BUFFER_BYTES ||
 	    (size_t)cqe->res > reader->length ||
 	    (cqe->flags & IORING_CQE_F_MORE) == 0)
 		return false;

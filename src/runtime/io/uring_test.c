@@ -306,6 +306,67 @@ t_ahead(void **state)
 	run(ahead_root);
 }
 
+/* A completion has the bytes, and the loop has not had its turn. */
+static int
+ahead_told_root(void *arg)
+{
+	struct pair p, other;
+	char byte;
+
+	(void)arg;
+	pair_stream(&p);
+	ahead_turns(&p, 3);
+	pair_unix(&other);
+	io_watch(&other.io, hook_of_nothing);
+	settle();
+	put(p.peer, "x");
+	/* What it has in the kernel is ended at once. */
+	pair_close(&other);
+	assert_int_equal(p.io.unread.count, 0);
+	assert_int_equal(io_recv(&p.io, &byte, 1, instant_past()), 1);
+	pair_close(&p);
+	return 0;
+}
+
+static void
+t_ahead_told(void **state)
+{
+	(void)state;
+	run(ahead_told_root);
+}
+
+/* As many messages at once as there are streams: so many buffers, not all. */
+static int
+ahead_buffers_root(void *arg)
+{
+	enum { STREAMS = 2 * URING_BUFFERS_FIRST };
+	static struct pair p[STREAMS];
+
+	(void)arg;
+	for (int i = 0; i < STREAMS; i++) {
+		pair_stream(&p[i]);
+		ahead_turns(&p[i], 3);
+	}
+	for (int turn = 0; turn < 4; turn++) {
+		for (int i = 0; i < STREAMS; i++)
+			put(p[i].peer, "hello");
+		settle();
+		for (int i = 0; i < STREAMS; i++)
+			expect_recv(&p[i].io, 64, "hello");
+	}
+	assert_true(uring_of(worker_here)->buffer_count <= 4 * STREAMS);
+	for (int i = 0; i < STREAMS; i++)
+		pair_close(&p[i]);
+	return 0;
+}
+
+static void
+t_ahead_buffers(void **state)
+{
+	(void)state;
+	run(ahead_buffers_root);
+}
+
 /* Messages of all sizes, each kind for a while: bulk is received into the
  * caller's memory, and what is small ahead again after that. */
 static int
@@ -744,6 +805,8 @@ main(void)
 	    cmocka_unit_test(t_unread_bounded),
 	    cmocka_unit_test(t_buffers_used_up),
 	    cmocka_unit_test(t_ahead),
+	    cmocka_unit_test(t_ahead_told),
+	    cmocka_unit_test(t_ahead_buffers),
 	    cmocka_unit_test(t_ahead_bulk),
 	    cmocka_unit_test(t_refused),
 	    cmocka_unit_test(t_interrupted),
