@@ -58,13 +58,19 @@ WEIR_API unsigned weir_worker_self(void);
 
 /* Start a detached task on worker @worker, the caller's or another; from any
  * thread, while the runtime runs. 0 or -ENOMEM. */
-WEIR_API WEIR_MUST_CHECK int weir_worker_start(
-    unsigned worker, const char *name, weir_task_fn fn, void *arg);
+#define weir_worker_start(worker, name, fn, arg)                               \
+	weir_worker_start_at((worker), (name), (fn), (arg), __FILE__, __LINE__)
+WEIR_API WEIR_MUST_CHECK int weir_worker_start_at(unsigned worker,
+    const char *name, weir_task_fn fn, void *arg, const char *file, int line);
 
 /* The same with a handle to join it by (weir/task.h); a start that fails over
  * there is its result. */
-WEIR_API WEIR_MUST_CHECK int weir_worker_start_joinable(unsigned worker,
-    struct weir_task *handle, const char *name, weir_task_fn fn, void *arg);
+#define weir_worker_start_joinable(worker, handle, name, fn, arg)              \
+	weir_worker_start_joinable_at(                                         \
+	    (worker), (handle), (name), (fn), (arg), __FILE__, __LINE__)
+WEIR_API WEIR_MUST_CHECK int
+weir_worker_start_joinable_at(unsigned worker, struct weir_task *handle,
+    const char *name, weir_task_fn fn, void *arg, const char *file, int line);
 
 /*
  * Run @fn(@arg) on a thread of the pool for calls that block. Suspends.

@@ -51,18 +51,20 @@ worker_index_required(unsigned worker, const char *function)
 }
 
 int
-weir_worker_start(unsigned worker, const char *name, weir_task_fn fn, void *arg)
+weir_worker_start_at(unsigned worker, const char *name, weir_task_fn fn,
+    void *arg, const char *file, int line)
 {
-	worker_index_required(worker, __func__);
-	return worker_start_on(worker, name, fn, arg);
+	worker_index_required(worker, "weir_worker_start");
+	return worker_start_at(worker, NULL, name, fn, arg, file, line);
 }
 
 int
-weir_worker_start_joinable(unsigned worker, struct weir_task *handle,
-    const char *name, weir_task_fn fn, void *arg)
+weir_worker_start_joinable_at(unsigned worker, struct weir_task *handle,
+    const char *name, weir_task_fn fn, void *arg, const char *file, int line)
 {
-	worker_index_required(worker, __func__);
-	return worker_start_handle(worker, inner_task(handle), name, fn, arg);
+	worker_index_required(worker, "weir_worker_start_joinable");
+	return worker_start_at(
+	    worker, inner_task(handle), name, fn, arg, file, line);
 }
 
 int

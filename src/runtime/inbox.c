@@ -104,6 +104,8 @@ struct start_item {
 	task_fn fn;
 	void *arg;
 	struct task_handle *handle; /* or NULL */
+	const char *file; /* of who started it */
+	int line;
 };
 
 static void
@@ -113,7 +115,8 @@ start_item_run(struct inbox_item *item)
 
 	struct task_options options = {
 	    .name = start->name, .handle = start->handle, .handle_begun = true};
-	int error = task_start_with(NULL, &options, start->fn, start->arg);
+	int error = task_start_with_at(
+	    NULL, &options, start->fn, start->arg, start->file, start->line);
 
 	if (error < 0 && start->handle != NULL)
 		task_handle_end(start->handle, error);
@@ -121,8 +124,8 @@ start_item_run(struct inbox_item *item)
 }
 
 int
-worker_start_handle(unsigned worker, struct task_handle *handle,
-    const char *name, task_fn fn, void *arg)
+worker_start_at(unsigned worker, struct task_handle *handle, const char *name,
+    task_fn fn, void *arg, const char *file, int line)
 {
 	struct start_item *start = malloc(sizeof(*start));
 
@@ -132,17 +135,13 @@ worker_start_handle(unsigned worker, struct task_handle *handle,
 	    .name = name,
 	    .fn = fn,
 	    .arg = arg,
-	    .handle = handle};
+	    .handle = handle,
+	    .file = file,
+	    .line = line};
 	if (handle != NULL)
 		task_handle_begin(handle, worker);
 	worker_post(worker, &start->item);
 	return 0;
-}
-
-int
-worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg)
-{
-	return worker_start_handle(worker, NULL, name, fn, arg);
 }
 
 static void

@@ -78,5 +78,6 @@ void task_waiter_remove(struct task_waiter *waiter);
  * worker_start_handle - as worker_start_on(), and @handle can be joined
  * When the start fails there, the handle ends with that error as its result.
  */
-MUST_CHECK int worker_start_handle(unsigned worker, struct task_handle *handle,
-    const char *name, task_fn fn, void *arg);
+#define worker_start_handle(worker, handle, name, fn, arg)                     \
+	worker_start_at(                                                       \
+	    (worker), (handle), (name), (fn), (arg), __FILE__, __LINE__)

@@ -707,6 +707,8 @@ joins_sleeper(void *arg)
 	    0);
 	assert_int_equal(task_join(&handle, NULL, instant_never()), -EDEADLK);
 	assert_non_null(strstr(said, "waits for join"));
+	assert_non_null(
+	    strstr(said, "task 'far' (spawned at src/runtime/lock_test.c:"));
 	assert_non_null(strstr(said, "waits for semaphore 'never' at src/"));
 	return 0;
 }

@@ -96,8 +96,11 @@ void worker_at_end(struct worker_end *end);
  * Any thread. Returns 0 or -ENOMEM; a start that fails there (-EAGAIN) is
  * counted and logged by nobody: use it at start-up.
  */
-MUST_CHECK int
-worker_start_on(unsigned worker, const char *name, task_fn fn, void *arg);
+#define worker_start_on(worker, name, fn, arg)                                 \
+	worker_start_at((worker), NULL, (name), (fn), (arg), __FILE__, __LINE__)
+struct task_handle;
+MUST_CHECK int worker_start_at(unsigned worker, struct task_handle *handle,
+    const char *name, task_fn fn, void *arg, const char *file, int line);
 
 /*
  * Run @fn(@arg) on a thread of the pool for blocking calls, and wait.
