@@ -238,7 +238,9 @@ race_error(const struct race *race, int *os_error)
 			*os_error = race->attempts[i - 1].os_error;
 			return race->attempts[i - 1].result;
 		}
-	return ipv4 == E_NO_ADDRESS && ipv6 < 0 ? ipv6 : ipv4;
+	if (ipv4 == 0 || (ipv4 == E_NO_ADDRESS && ipv6 < 0))
+		ipv4 = ipv6;
+	return ipv4 < 0 ? ipv4 : E_NO_ADDRESS;
 }
 
 /* From the attempt's place to the caller's. */

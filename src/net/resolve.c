@@ -447,6 +447,14 @@ resolve_walk_init(struct resolve_walk *walk, struct bytes text,
 	if (r < 0)
 		return r;
 	error->text[0] = '\0';
+	if (text.length > 0 && text.at[0] == '[') {
+		snprintf(error->text, sizeof(error->text),
+		    "not a host name: \"%.*s\"; an address stands in brackets "
+		    "in a URL or before a port only",
+		    (int)min_of(text.length, (size_t)RESOLVE_NAME_BYTES),
+		    text.at);
+		return E_NO_ADDRESS;
+	}
 	if (text.length > RESOLVE_NAME_BYTES ||
 	    bytes_find(text, '\0') != text.length ||
 	    dns_name_from_text(text, &walk->name) < 0 ||

@@ -151,6 +151,7 @@ nonsense(void *arg)
 	expect_error(longer, E_NO_ADDRESS, "not a host name: \"aaa");
 	expect_error(label, E_NO_ADDRESS, "not a host name");
 	expect_error("a..b", E_NO_ADDRESS, "not a host name");
+	expect_error("[::1]", E_NO_ADDRESS, "an address stands in brackets");
 	assert_int_equal(resolve_name(BYTES("127.0.0.1\0x"), 80, &address, 1,
 			     &count, instant_never()),
 	    E_NO_ADDRESS);

@@ -39,9 +39,10 @@ extern const struct sim_case sim_case_protocol;
 /* As must(), with what was seen. */
 #define expect(x, format, ...)                                                 \
 	do {                                                                   \
-		if (!(x))                                                      \
+		if (!(x)) {                                                    \
 			fprintf(stderr, "sim: " format "\n", __VA_ARGS__);     \
-		must(x);                                                       \
+			must_failed(#x, __FILE__, __LINE__, __func__);         \
+		}                                                              \
 	} while (0)
 
 static inline instant
