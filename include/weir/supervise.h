@@ -57,6 +57,7 @@ struct weir_child {
 	 * process that still runs then gets SIGTERM, @grace_ns, and SIGKILL.
 	 */
 	void (*attend)(struct weir_process *process, void *arg);
+	uint64_t reserved[4]; /* zero */
 };
 
 /* What dies soon after its start is started again after a pause, which doubles
@@ -67,6 +68,7 @@ struct weir_backoff {
 	int64_t healthy_ns; /* who lived this long has not died soon */
 	unsigned free; /* soon deaths that are answered at once */
 	unsigned jitter_percent; /* pauses are shorter by up to this */
+	uint64_t reserved[2]; /* zero */
 };
 
 enum {
@@ -99,6 +101,7 @@ struct weir_supervise_options {
 /*
  * Start @children in their order, and keep them as @options says. Suspends.
  *
+ * @options      NULL: all zero
  * @children     in place while the call lasts
  * @ret_failure  may be NULL; when it gives up: which child, how it ended last
  *

@@ -42,6 +42,7 @@ struct weir_datagram {
 	 * shorter: sent so by one call (GSO), received so by option join. */
 	uint16_t segment;
 	bool truncated; /* received only in part, the rest is lost */
+	uint64_t reserved[2]; /* zero */
 };
 
 /* A socket bound to @local, attached; port 0: the kernel chooses, and

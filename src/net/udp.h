@@ -44,6 +44,7 @@ struct udp_datagram {
 	 * sending asked for (GSO), when received by option join. 0: just one */
 	uint16_t segment;
 	bool truncated; /* the rest of it is lost */
+	uint64_t reserved[2]; /* as in <weir/udp.h> */
 };
 
 /*

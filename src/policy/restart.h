@@ -30,6 +30,7 @@ struct restart_backoff {
 	duration healthy; /* who lived this long has not died soon */
 	unsigned free; /* soon deaths that are answered at once */
 	unsigned jitter_percent; /* 0 .. 100: pauses are up to this shorter */
+	uint64_t reserved[2]; /* as in <weir/supervise.h> */
 };
 
 /* The deaths in a row of one child; 0 at the start. */

@@ -39,7 +39,11 @@ weir_supervise(const struct weir_supervise_options *options,
     const struct weir_child *children, unsigned count,
     char ret_failure[WEIR_SUPERVISE_TEXT_BYTES])
 {
+	static const struct weir_supervise_options usual;
+
 	(void)task_required(__func__);
-	return supervise((const struct supervise_options *)options,
+	return supervise(
+	    (const struct supervise_options *)(options != NULL ? options
+							       : &usual),
 	    (const struct supervise_child *)children, count, ret_failure);
 }

@@ -57,6 +57,7 @@ struct supervise_child {
 	 * runs then gets SIGTERM, @grace, and SIGKILL.
 	 */
 	void (*attend)(struct process *process, void *arg);
+	uint64_t reserved[4]; /* as in <weir/supervise.h> */
 };
 
 enum supervise_what {
