@@ -37,8 +37,8 @@ struct weir_channel_options {
 
 struct weir_channel;
 
-/* With one reference. Returns 0, -ENOMEM, -EINVAL (more than 1 GiB of items,
- * or dropping without a capacity). */
+/* With one reference. @options  NULL: all zero. Returns 0, -ENOMEM, -EINVAL
+ * (more than 1 GiB of items, or dropping without a capacity). */
 WEIR_API WEIR_MUST_CHECK int
 weir_channel_new(const struct weir_channel_options *options,
     struct weir_channel **ret_channel);

@@ -55,9 +55,6 @@
  */
 #define must(x)                                                                \
 	(likely(x) ? (void)0 : must_failed(#x, __FILE__, __LINE__, __func__))
-/* must() for a mistake of the library's user: @text says what is wrong. */
-#define must_say(x, text)                                                      \
-	(likely(x) ? (void)0 : must_failed_saying(text, __func__))
 #ifdef WEIR_SLOW_CHECKS
 #	define must_slow(x) must(x)
 #	define never(x)                                                       \
@@ -72,7 +69,6 @@
 
 COLD NORETURN void must_failed(
     const char *expression, const char *file, int line, const char *function);
-COLD NORETURN void must_failed_saying(const char *text, const char *function);
 COLD void never_happened(void);
 
 /*

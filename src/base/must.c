@@ -40,17 +40,6 @@ must_failed(
 }
 
 void
-must_failed_saying(const char *said, const char *function)
-{
-	char text[512];
-
-	must_end(text,
-	    snprintf(
-		text, sizeof(text), "weir: misuse: %s (%s)\n", said, function),
-	    sizeof(text));
-}
-
-void
 never_happened(void)
 {
 	/* A thread of the pool for blocking calls counts nothing. */

@@ -14,11 +14,13 @@ int
 weir_channel_new(const struct weir_channel_options *options,
     struct weir_channel **ret_channel)
 {
-	struct chan_options inner = {.item_bytes = options->item_bytes,
-	    .capacity = options->capacity,
-	    .overflow = (enum chan_overflow)options->overflow,
-	    .shared = options->shared};
+	struct chan_options inner = {.item_bytes = 0};
 
+	if (options != NULL)
+		inner = (struct chan_options){.item_bytes = options->item_bytes,
+		    .capacity = options->capacity,
+		    .overflow = (enum chan_overflow)options->overflow,
+		    .shared = options->shared};
 	return chan_new(&inner, (struct chan **)ret_channel);
 }
 

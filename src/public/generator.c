@@ -149,7 +149,7 @@ weir_generator_init(
 {
 	struct generator *generator = generator_of(public);
 
-	must_say(task_self() != NULL, "a generator belongs to a task");
+	(void)task_required(__func__);
 	*generator =
 	    (struct generator){.owner = task_self(), .body = body, .arg = arg};
 	scope_init(&generator->scope, instant_never());

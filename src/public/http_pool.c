@@ -144,7 +144,8 @@ http_pool_close(struct weir_http_client *client)
 		pool_unlist(conn);
 		http_pool_drop(conn);
 	}
-	must(client->open == 0); /* A response was not closed. */
+	misuse_unless(client->open == 0,
+	    "weir_http_close() while a response is not closed");
 }
 
 static struct http_conn *

@@ -114,7 +114,14 @@ int
 weir_mq_open(
     struct weir_io *io, const char *name, const struct weir_mq_options *options)
 {
-	const struct mqueue_options inner = {
+	struct mqueue_options inner;
+	int fd;
+
+	(void)worker_required(__func__);
+	misuse_unless(options != NULL,
+	    "weir_mq_open() without options: they say whether to read or to "
+	    "write");
+	inner = (struct mqueue_options){
 	    .read = options->read,
 	    .write = options->write,
 	    .create = options->create,
@@ -123,9 +130,7 @@ weir_mq_open(
 	    .message_count_max = options->message_count_max,
 	    .message_bytes_max = options->message_bytes_max,
 	};
-	int fd = mqueue_open(name, &inner);
-
-	(void)worker_required(__func__);
+	fd = mqueue_open(name, &inner);
 	return fd < 0 ? fd : ipc_attach(io, fd);
 }
 

@@ -158,10 +158,158 @@ test_no_exit(void **state)
 	assert_int_equal(weir_run(NULL, root_no_exit, NULL), 0);
 }
 
+static void
+in_root(int (*root)(void *arg))
+{
+	struct weir_options options = {.worker_count = 1};
+
+	(void)!weir_run(&options, root, NULL);
+}
+
+static int
+root_serve_nothing(void *arg)
+{
+	struct weir_io io;
+
+	(void)arg;
+	weir_io_clear(&io);
+	return weir_serve(&io, NULL, NULL, WEIR_NEVER);
+}
+
+static void
+serve_nothing(void)
+{
+	in_root(root_serve_nothing);
+}
+
+static int
+root_start_nothing(void *arg)
+{
+	struct weir_process *process;
+
+	(void)arg;
+	return weir_process_start(NULL, &process, NULL);
+}
+
+static void
+start_nothing(void)
+{
+	in_root(root_start_nothing);
+}
+
+static int
+root_mq_nothing(void *arg)
+{
+	struct weir_io io;
+
+	(void)arg;
+	return weir_mq_open(&io, "/none", NULL);
+}
+
+static void
+mq_nothing(void)
+{
+	in_root(root_mq_nothing);
+}
+
+static void
+select_outside(void)
+{
+	(void)!weir_select(NULL, 0, WEIR_NEVER);
+}
+
+static void
+generator_outside(void)
+{
+	struct weir_generator generator;
+
+	weir_generator_init(&generator, NULL, NULL);
+}
+
+static void
+channel_outside(void)
+{
+	struct weir_channel *channel;
+
+	(void)!weir_channel_new(NULL, &channel);
+}
+
+static void
+channel_recv_outside(void)
+{
+	struct weir_channel_options options = {.shared = true};
+	struct weir_channel *channel;
+
+	(void)!weir_channel_new(&options, &channel);
+	(void)!weir_channel_recv(channel, NULL, WEIR_NEVER);
+}
+
+static void
+future_outside(void)
+{
+	struct weir_future *future;
+
+	(void)!weir_future_new(&future);
+	(void)!weir_future_wait(future, NULL, NULL, WEIR_NEVER);
+}
+
+static int
+child_task(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Where nothing has to be said, NULL says it. */
+static int
+root_no_options(void *arg)
+{
+	struct weir_child child = {
+	    .name = "child", .task = child_task, .when = WEIR_TEMPORARY};
+	struct weir_process_pool *processes;
+	struct weir_http_client *client;
+	struct weir_channel *channel;
+	struct weir_scope scope;
+	struct weir_pool *pool;
+
+	(void)arg;
+	assert_int_equal(weir_channel_new(NULL, &channel), 0);
+	assert_int_equal(weir_channel_try_send(channel, NULL), -EAGAIN);
+	weir_channel_unref(channel);
+	weir_scope_init(&scope, WEIR_NEVER);
+	assert_int_equal(
+	    weir_task_start_with(&scope, NULL, child_task, NULL), 0);
+	assert_int_equal(weir_scope_wait(&scope), 0);
+	assert_int_equal(weir_scope_fini(&scope), 0);
+	assert_int_equal(weir_pool_new(NULL, &pool), 0);
+	weir_pool_close(pool, false);
+	assert_int_equal(weir_process_pool_new(NULL, &processes), 0);
+	weir_process_pool_close(processes);
+	assert_int_equal(weir_http_open(NULL, &client), 0);
+	weir_http_close(client);
+	assert_int_equal(weir_resolve_configure(NULL), 0);
+	return weir_supervise(NULL, &child, 1, NULL);
+}
+
+static void
+test_no_options(void **state)
+{
+	(void)state;
+	assert_int_equal(weir_run(NULL, root_no_options, NULL), 0);
+}
+
 static const struct {
 	void (*fn)(void);
 	const char *text;
 } cases[] = {
+    {serve_nothing, "weir: misuse: weir_serve() without a conversation"},
+    {start_nothing, "weir: misuse: weir_process_start() without argv"},
+    {mq_nothing, "weir: misuse: weir_mq_open() without options"},
+    {select_outside, "weir: misuse: weir_select() called outside a task"},
+    {generator_outside, "weir_generator_init() called outside a task"},
+    {channel_outside, "weir: misuse: weir_channel_new(): a channel that is"},
+    {channel_recv_outside, "weir: misuse: weir_channel_recv() may wait and"},
+    {future_outside, "weir: misuse: weir_future_wait() called outside"},
     {sleep_outside, "weir: misuse: weir_sleep() called outside a task; only"},
     {recv_outside, "weir: misuse: weir_recv() called outside a task; only"},
     {attach_outside, "weir_io_attach() called on a thread that is no worker"},
@@ -247,6 +395,7 @@ main(void)
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_need_yield),
 	    cmocka_unit_test(test_no_exit),
+	    cmocka_unit_test(test_no_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,9 +149,13 @@ int
 weir_serve(struct weir_io *listener, struct weir_scope *scope,
     const struct weir_serve_options *options, weir_time deadline)
 {
+	struct serve_options inner;
+
 	(void)task_required(__func__);
+	misuse_unless(options != NULL && options->conversation != NULL,
+	    "weir_serve() without a conversation");
 	/* Public structs begin with the inner ones. */
-	struct serve_options inner = {
+	inner = (struct serve_options){
 	    .connections_max = options->connections_max,
 	    .conversation = (int (*)(struct io_fd *, const struct net_address *,
 		void *))(void *)options->conversation,

@@ -37,11 +37,20 @@ inner_process(struct weir_process *process)
 	return (struct process *)process;
 }
 
+static void
+process_options_required(
+    const struct weir_process_options *options, const char *function)
+{
+	misuse_unless(options != NULL && options->argv != NULL,
+	    "%s() without argv: what to run", function);
+}
+
 int
 weir_process_start(const struct weir_process_options *options,
     struct weir_process **ret_process, const char **ret_step)
 {
 	(void)worker_required(__func__);
+	process_options_required(options, __func__);
 	return process_start((const struct process_options *)options,
 	    (struct process **)ret_process, ret_step);
 }
@@ -143,6 +152,7 @@ weir_process_run(const struct weir_process_options *options, const void *input,
     weir_time deadline)
 {
 	(void)task_required(__func__);
+	process_options_required(options, __func__);
 	return process_run((const struct process_options *)options,
 	    bytes_of(input, input_length), output_max, inner_time(deadline),
 	    (struct process_result *)ret_result, ret_step);

@@ -237,7 +237,8 @@ void
 weir_process_pool_close(struct weir_process_pool *pool)
 {
 	(void)task_required(__func__);
-	must(pool->under_way == 0 && list_empty(&pool->waiters));
+	misuse_unless(pool->under_way == 0 && list_empty(&pool->waiters),
+	    "weir_process_pool_close() while jobs are under way");
 	for (unsigned i = 0; i < pool->process_count; i++)
 		pool_slot_kill(&pool->slots[i]);
 	free(pool);

@@ -23,7 +23,8 @@ _Static_assert(sizeof(struct cron) <= sizeof(struct weir_cron), "");
 void
 weir_ticker_init(struct weir_ticker *ticker, int64_t every_ns)
 {
-	must_say(every_ns > 0, "a ticker of 0 ns");
+	misuse_unless(
+	    every_ns > 0, "weir_ticker_init() of %lld ns", (long long)every_ns);
 	*ticker = (struct weir_ticker){
 	    .next = instant_after(clock_now(), duration_ns(every_ns)).ns,
 	    .every_ns = every_ns};

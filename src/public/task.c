@@ -82,12 +82,14 @@ weir_task_start_with_at(struct weir_scope *scope,
     const struct weir_task_options *options, weir_task_fn fn, void *arg,
     const char *file, int line)
 {
-	struct task_options inner = {.name = options->name,
-	    .handle = inner_task(options->handle),
-	    .daemon = options->daemon,
-	    .shrink_ns = options->shrink_ns};
+	struct task_options inner = {.name = NULL};
 
 	(void)worker_required(__func__);
+	if (options != NULL)
+		inner = (struct task_options){.name = options->name,
+		    .handle = inner_task(options->handle),
+		    .daemon = options->daemon,
+		    .shrink_ns = options->shrink_ns};
 	return task_start_with_at(
 	    inner_scope(scope), &inner, fn, arg, file, line);
 }

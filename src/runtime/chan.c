@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/chan_inner.h"
+#include "runtime/misuse.h"
 #include "runtime/worker.h"
 
 int
@@ -19,8 +20,9 @@ chan_new(const struct chan_options *options, struct chan **ret_channel)
 	pthread_mutexattr_t kind;
 	struct chan *channel;
 
-	must_say(options->shared || worker_here != NULL,
-	    "a channel that is not shared is made by a worker");
+	misuse_unless(options->shared || worker_here != NULL,
+	    "weir_channel_new(): a channel that is not shared is made by a "
+	    "worker, inside weir_run()");
 	if (bytes > CHAN_BYTES_MAX || options->item_bytes > CHAN_BYTES_MAX ||
 	    (unsigned)options->overflow > CHAN_DROP_NEWEST ||
 	    (options->overflow != CHAN_WAIT && options->capacity == 0))
@@ -58,9 +60,10 @@ chan_unref(struct chan *channel)
 	    atomic_fetch_sub_explicit(
 		&channel->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	must_say(
+	misuse_unless(
 	    list_empty(&channel->senders) && list_empty(&channel->receivers),
-	    "a channel is freed while a task waits on it: close it first");
+	    "weir_channel_unref(): a channel is freed while a task waits on "
+	    "it: close it first");
 	pthread_mutex_destroy(&channel->lock);
 	free(channel);
 }
@@ -71,8 +74,8 @@ chan_check_use(const struct chan *channel, const char *function)
 	if (likely(channel->shared ||
 		(worker_here != NULL && worker_here->index == channel->worker)))
 		return;
-	must_failed_saying("a channel that is not shared belongs to the worker "
-			   "that made it: make it shared",
+	misuse("%s(): a channel that is not shared belongs to the worker that "
+	       "made it: make it shared",
 	    function);
 }
 
@@ -255,8 +258,8 @@ chan_call_start(struct chan *channel, const char *function)
 	struct worker *worker = worker_here;
 
 	if (unlikely(worker == NULL || worker->current == NULL))
-		must_failed_saying("a call that may wait, outside a task: "
-				   "use the try call",
+		misuse("%s() may wait and is called outside a task: use the "
+		       "try call",
 		    function);
 	if (unlikely(!channel->shared && channel->worker != worker->index))
 		chan_check_use(channel, function);
@@ -282,7 +285,7 @@ int
 chan_send(struct chan *channel, const void *item, instant deadline)
 {
 	struct waiter *wake;
-	int result = chan_call_start(channel, __func__);
+	int result = chan_call_start(channel, "weir_channel_send");
 
 	if (unlikely(result < 0))
 		return result;
@@ -298,7 +301,7 @@ int
 chan_recv(struct chan *channel, void *item, instant deadline)
 {
 	struct waiter *wake;
-	int result = chan_call_start(channel, __func__);
+	int result = chan_call_start(channel, "weir_channel_recv");
 
 	if (unlikely(result < 0))
 		return result;
@@ -316,7 +319,7 @@ chan_try_send(struct chan *channel, const void *item)
 	struct waiter *wake;
 	int result;
 
-	chan_check_use(channel, __func__);
+	chan_check_use(channel, "weir_channel_try_send");
 	chan_lock(channel);
 	result = chan_put_now(channel, item, &wake);
 	chan_unlock(channel);
@@ -331,7 +334,7 @@ chan_try_recv(struct chan *channel, void *item)
 	struct waiter *wake;
 	int result;
 
-	chan_check_use(channel, __func__);
+	chan_check_use(channel, "weir_channel_try_recv");
 	chan_lock(channel);
 	result = chan_get_now(channel, item, &wake);
 	chan_unlock(channel);
@@ -356,7 +359,7 @@ chan_close(struct chan *channel)
 {
 	struct waiters wakes;
 
-	chan_check_use(channel, __func__);
+	chan_check_use(channel, "weir_channel_close");
 	waiters_init(&wakes);
 	chan_lock(channel);
 	channel->closed = true;

@@ -693,7 +693,8 @@ test_misuse(void **state)
 {
 	misuse(mistake_free, "freed while a task waits on it");
 	misuse(mistake_foreign, "make it shared");
-	misuse(mistake_outside, "use the try call (chan_send)");
+	misuse(mistake_outside,
+	    "weir_channel_send() may wait and is called outside a task");
 }
 
 int

@@ -42,8 +42,8 @@ future_unref(struct future *future)
 	    atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) !=
 		1)
 		return;
-	must_say(list_empty(&future->waits),
-	    "a future is freed while a task waits for it");
+	misuse_unless(list_empty(&future->waits),
+	    "weir_future_unref(): a future is freed while a task waits for it");
 	pthread_mutex_destroy(&future->lock);
 	free(future);
 }
@@ -131,7 +131,7 @@ future_wait_first(struct future *const *futures, struct future_wait *waits,
 	unsigned added = 0;
 	int error;
 
-	must_say(task_self() != NULL, "a future is awaited outside a task");
+	(void)task_required("weir_future_wait");
 	error = task_cancelled();
 	if (error < 0)
 		return error;

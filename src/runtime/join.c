@@ -70,8 +70,10 @@ task_waiter_remove(struct task_waiter *waiter)
 void
 task_detach(struct task_handle *handle)
 {
-	must(handle->worker == worker_here->index);
-	must(list_empty(&handle->waiters));
+	misuse_unless(handle->worker == worker_here->index,
+	    "weir_task_detach() on another worker than the task's");
+	misuse_unless(list_empty(&handle->waiters),
+	    "weir_task_detach() of a task that somebody joins");
 	if (handle->task != NULL)
 		handle->task->handle = NULL;
 	handle->task = NULL;

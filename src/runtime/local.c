@@ -107,7 +107,8 @@ task_local_get(struct task_key key)
 {
 	const struct task *self = task_self();
 
-	must(key.index < TASK_KEYS_MAX);
+	misuse_unless(key.index < TASK_KEYS_MAX,
+	    "weir_local_get() with a key that weir_key_new() has not made");
 	return self != NULL && self->own != NULL ? self->own->values[key.index]
 						 : NULL;
 }
@@ -117,7 +118,8 @@ task_local_set(struct task_key key, void *value)
 {
 	struct task_own *own = local_own();
 
-	must(key.index < atomic_load(&local_key_count));
+	misuse_unless(key.index < atomic_load(&local_key_count),
+	    "weir_local_set() with a key that weir_key_new() has not made");
 	if (own == NULL)
 		return -ENOMEM;
 	own->values[key.index] = value;

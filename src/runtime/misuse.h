@@ -17,6 +17,10 @@ struct task;
 
 COLD NORETURN void misuse(const char *format, ...) PRINTF(1, 2);
 
+/* must() for what the caller of a public function is to keep: the text names
+ * that function, not the one it is checked in. */
+#define misuse_unless(x, ...) (likely(x) ? (void)0 : misuse(__VA_ARGS__))
+
 /* @function was called by no task: says whether by another thread, by a hook
  * of the loop, or in a child of fork(). */
 COLD NORETURN void misuse_outside_task(const char *function);

@@ -311,7 +311,8 @@ pool_end(struct pool *pool, bool cancel, struct event *event)
 
 	waiters_init(&wakes);
 	pthread_mutex_lock(&pool->lock);
-	must_say(!pool->ending, "a pool is closed twice");
+	misuse_unless(!pool->ending,
+	    "weir_pool_close() of a pool that is closed already");
 	pool->ending = true;
 	pool->cancelling = cancel;
 	while ((waiter = pool_room_give(pool)) != NULL)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "runtime/chan_inner.h"
+#include "runtime/misuse.h"
 #include "runtime/pool_inner.h"
 #include "runtime/task.h"
 
@@ -45,8 +46,9 @@ pool_push_waiting(struct pool *pool, struct pool_job *job, instant deadline)
 
 	while ((error = pool_push(pool, job)) == -EAGAIN &&
 	    deadline.ns != INSTANT_PAST_NS) {
-		must_say(task_self() != NULL,
-		    "waiting for room in a pool, outside a task");
+		misuse_unless(task_self() != NULL,
+		    "weir_pool_submit() waits for room outside a task; with "
+		    "deadline WEIR_PAST it tries");
 		error = pool_wait_room(pool, deadline);
 		if (error < 0)
 			break;

@@ -386,13 +386,23 @@ process_start(const struct process_options *options,
 
 /* ---- the handle ---- */
 
+static void
+process_check_worker(const struct process *process, const char *function)
+{
+	misuse_unless(process->worker == worker_here,
+	    "%s() on another worker than the one that started the process",
+	    function);
+}
+
 void
 process_drop(struct process *process)
 {
 	if (process == NULL)
 		return;
-	must(process->worker == worker_here && !process->dropped);
-	must(list_empty(&process->waiters));
+	process_check_worker(process, "weir_process_drop");
+	misuse_unless(!process->dropped, "weir_process_drop() twice");
+	misuse_unless(list_empty(&process->waiters),
+	    "weir_process_drop() while a task waits for the process");
 	for (unsigned i = 0; i < PROCESS_STREAMS; i++)
 		io_close(&process->streams[i]);
 	process->dropped = true;
@@ -454,7 +464,7 @@ process_wait(
 	struct process_waiter waiter = {.task = task_self()};
 	int r = 0;
 
-	must(process->worker == worker_here);
+	process_check_worker(process, "weir_process_wait");
 	list_init(&waiter.node);
 	while (!process->ended && r == 0) {
 		if (list_empty(&waiter.node))
@@ -496,7 +506,7 @@ process_signal(struct process *process, int signal)
 int
 process_signal_group(struct process *process, int signal)
 {
-	must(process->worker == worker_here);
+	process_check_worker(process, "weir_process_stop");
 	if (process->ended)
 		return -ESRCH;
 	if (!process->group)

@@ -149,8 +149,8 @@ select_task_arm(struct select_case *c)
 	struct task_waiter *waiter = &select_room(c)->task;
 	struct task_handle *handle = c->source;
 
-	must_say(handle->worker == worker_here->index,
-	    "select on a task of another worker");
+	misuse_unless(handle->worker == worker_here->index,
+	    "weir_select() on a task of another worker");
 	if (handle->ended) {
 		c->ready = true;
 		c->result = handle->result;
@@ -166,8 +166,8 @@ select_event_arm(struct select_case *c)
 {
 	struct event *event = c->source;
 
-	must_say(event->worker == worker_here->index,
-	    "select on an event of another worker");
+	misuse_unless(event->worker == worker_here->index,
+	    "weir_select() on an event of another worker");
 	event->waiter = worker_here->current;
 	c->armed = true;
 }
@@ -198,7 +198,7 @@ select_arm(struct select *select, unsigned index)
 		break;
 	case SELECT_SEND:
 	case SELECT_RECV:
-		chan_check_use(c->source, "select");
+		chan_check_use(c->source, "weir_select");
 		select->waiter.shared |= ((struct chan *)c->source)->shared;
 		select->open |= ((struct chan *)c->source)->shared;
 		select_chan_insert(select, index);
@@ -415,7 +415,7 @@ select_wait(struct select_case *cases, unsigned count, instant deadline)
 	unsigned armed = 0;
 	int index;
 
-	must_say(task_self() != NULL, "select outside a task");
+	(void)task_required("weir_select");
 	if (count > SELECT_CASES_MAX)
 		return -E2BIG;
 	index = worker_op(worker_here) ? task_cancelled() : task_yield();

@@ -90,7 +90,7 @@ task_timer_fire(struct timer *timer)
 static void
 task_end(struct worker *worker, struct task *task, int result)
 {
-	must_say(task->scopes_open == 0,
+	misuse_unless(task->scopes_open == 0,
 	    "a task ends with an open scope or generator: its _fini() comes "
 	    "first");
 	if (unlikely(task->holds != NULL))

@@ -115,7 +115,8 @@ io_detach(struct io_fd *io)
 {
 	int fd = io->fd;
 
-	must(io->reader == NULL && io->writer == NULL);
+	misuse_unless(io->reader == NULL && io->writer == NULL,
+	    "weir_io_detach() while a task waits for the descriptor");
 	if (fd < 0)
 		return -EBADF;
 	if (io->state != 0)
@@ -335,7 +336,8 @@ io_wait_start(struct io_op *op, struct io_fd *io, unsigned events)
 {
 	int error;
 
-	must((events & (IO_IN | IO_OUT)) != 0);
+	misuse_unless((events & (IO_IN | IO_OUT)) != 0,
+	    "a wait for a descriptor that names neither direction");
 	*op = (struct io_op){.flags = (int)events, .done = true};
 	if (io->fd >= 0 && (events & IO_IN) != 0 && io->reader != NULL)
 		return -EBUSY;
