@@ -182,6 +182,14 @@ void manager_role_applied(struct manager_role *role, uint64_t version);
 void manager_role_committed(struct manager_role *role, uint64_t version);
 void manager_role_refused(
     struct manager_role *role, uint64_t version, struct bytes why);
+/*
+ * manager_edition_read - what the files say now, with its sockets
+ *
+ * @ret_text  mistakes and warnings, to be freed; NULL: it did not come to that
+ * Returns    0, or what is wrong
+ */
+SUSPENDS MUST_CHECK int manager_edition_read(struct manager *manager,
+    instant deadline, struct edition **ret_edition, char **ret_text);
 /* A role cannot prepare what it was offered. */
 void manager_change_fail(struct manager *manager, int error, struct bytes why);
 bool manager_all_committed(const struct manager *manager);
