@@ -7,15 +7,15 @@ from rig import BACKENDS, FAST, Missing, Server, progress, rounds
 
 # Roughly what one takes, in ns: how many of them make a window.
 COSTS = {
-    "yield": {"weir": 15, "Go": 50, "State Threads": 400, "gevent": 2000, "thread": 2000, "process": 2000},
-    "yield-1000": {"weir": 20, "Go": 60, "State Threads": 200, "gevent": 2000},
-    "spawn": {"weir": 60, "Go": 300, "State Threads": 150, "gevent": 15000, "thread": 30000, "fork": 150000,
+    "yield": {"weir": 15, "bare stacks": 5, "Go": 50, "State Threads": 400, "gevent": 2000, "thread": 2000, "process": 2000},
+    "yield-1000": {"weir": 20, "bare stacks": 8, "Go": 60, "State Threads": 200, "gevent": 2000},
+    "spawn": {"weir": 60, "bare stacks": 10, "Go": 300, "State Threads": 150, "gevent": 15000, "thread": 30000, "fork": 150000,
               "vfork": 40000},
     "channel": {"weir": 60, "Go": 110, "gevent": 6000},
     "channel-1024": {"weir": 25, "Go": 30, "gevent": 2500},
     "generator": {"weir": 40, "gevent": 50},
     "timer": {"weir": 9},
-    "switch": {"weir": 3},
+    "switch": {"weir": 2},
     "start": {"weir": 5e6, "fork": 50e6},
 }
 # How the programs call what differs between them.
@@ -28,7 +28,7 @@ def cost_once(rig, operation, name, count):
     if (operation, name) in SYSTEM:
         words = rig.cost("system", SYSTEM[operation, name], count)
     elif operation == "switch":
-        words = rig.output([rig.tool("switch-cost"), "switch", str(count)])
+        words = rig.cost("bare stacks", operation, count)
     else:
         words = rig.cost(name, operation, count)
     return float(words[0])

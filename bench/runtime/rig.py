@@ -26,6 +26,7 @@ class Rig:
         """What each contender is called with: for costs, and as an echo server."""
         found = {"weir": ([self.tool("weir-cost")], [self.tool("weir-echo")]),
                  "system": ([self.tool("system-cost")], None),
+                 "bare stacks": ([self.tool("switch-cost")], None),
                  "raw epoll": (None, [self.tool("raw-echo")]),
                  "raw io_uring": (None, [self.tool("raw-uring")])}
         for name, short in (("libuv", "uv"), ("libev", "ev"), ("State Threads", "st")):
