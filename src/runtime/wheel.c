@@ -11,7 +11,7 @@ wheel_tick_after(const struct wheel *wheel, instant when)
 
 	if (ns <= 0)
 		return 0;
-	return (uint64_t)ns / WHEEL_TICK_NS + (ns % WHEEL_TICK_NS != 0);
+	return ((uint64_t)ns + (WHEEL_TICK_NS - 1)) / WHEEL_TICK_NS;
 }
 
 static uint64_t
