@@ -39,30 +39,6 @@ scope_init_root(struct scope *scope)
 	scope->cancelled = 0;
 }
 
-void
-scope_task_started(struct scope *scope, struct task *task)
-{
-	task->scope = scope;
-	list_push_back(&scope->tasks, &task->of_scope);
-	scope->live++;
-	scope->daemons += task->daemon;
-}
-
-void
-scope_task_ended(struct scope *scope, struct task *task, int result)
-{
-	list_remove(&task->of_scope);
-	must(scope->live > 0);
-	scope->live--;
-	scope->daemons -= task->daemon;
-	/* What a stopped task returns says nothing new. */
-	if (result < 0 && scope->first_error == 0 &&
-	    (scope->cancelled | task->cancelled) == 0)
-		scope->first_error = result;
-	if (scope->live == scope->daemons && scope->waiter != NULL)
-		task_wake_here(scope->waiter);
-}
-
 /* Daemons have nobody to serve when they are alone and nobody can come. */
 static inline void
 scope_dismiss_daemons(struct scope *scope)

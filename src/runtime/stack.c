@@ -64,7 +64,7 @@ stacks_init(struct stacks *stacks, uint32_t slot_count_max)
 	madvise(
 	    stacks->arena, (size_t)count * STACK_SLOT_BYTES, MADV_NOHUGEPAGE);
 	stacks->slot_count_max = count;
-	stacks->pool = stacks_reserve((size_t)count * sizeof(uint32_t));
+	stacks->pool = stacks_reserve((size_t)count * sizeof(*stacks->pool));
 	if (stacks->pool == NULL) {
 		stacks_fini(stacks);
 		return -ENOMEM;
@@ -83,7 +83,7 @@ stacks_fini(struct stacks *stacks)
 	    stacks->arena, (size_t)stacks->slot_count_max * STACK_SLOT_BYTES);
 	if (stacks->pool != NULL)
 		munmap(stacks->pool,
-		    (size_t)stacks->slot_count_max * sizeof(uint32_t));
+		    (size_t)stacks->slot_count_max * sizeof(*stacks->pool));
 	memset(stacks, 0, sizeof(*stacks));
 }
 
@@ -128,8 +128,14 @@ stack_acquire_fresh(struct stacks *stacks)
 	return slot;
 }
 
+static void
+stacks_mark(struct stacks *stacks)
+{
+	stacks->pool_mark = max_of(stacks->pool_low, stacks->trimmed);
+}
+
 char *
-stack_acquire(struct stacks *stacks, bool *ret_fresh)
+stack_acquire_slowly(struct stacks *stacks, bool *ret_fresh)
 {
 	if (memory_denied())
 		return NULL;
@@ -137,19 +143,10 @@ stack_acquire(struct stacks *stacks, bool *ret_fresh)
 	if (stacks->pool_count == 0)
 		return stack_acquire_fresh(stacks);
 	stacks->pool_count--;
-	if (stacks->pool_count < stacks->pool_low)
-		stacks->pool_low = stacks->pool_count;
-	if (stacks->pool_count < stacks->trimmed)
-		stacks->trimmed = stacks->pool_count;
-	return stack_slot(stacks, stacks->pool[stacks->pool_count]);
-}
-
-void
-stack_release(struct stacks *stacks, char *slot)
-{
-	sanitize_stack_reset(
-	    slot + STACK_GUARD_BYTES, STACK_SLOT_BYTES - STACK_GUARD_BYTES);
-	stacks->pool[stacks->pool_count++] = stack_index(stacks, slot);
+	stacks->pool_low = min_of(stacks->pool_low, stacks->pool_count);
+	stacks->trimmed = min_of(stacks->trimmed, stacks->pool_count);
+	stacks_mark(stacks);
+	return stacks->pool[stacks->pool_count];
 }
 
 bool
@@ -166,11 +163,12 @@ stacks_trim(struct stacks *stacks)
 	    stacks->trimmed + STACK_TRIM_BATCH);
 	for (uint32_t i = stacks->trimmed; i < end; i++) {
 		/* Not the lowest page: it may hold a canary. */
-		madvise(stack_slot(stacks, stacks->pool[i]) + STACK_GUARD_BYTES,
+		madvise(stacks->pool[i] + STACK_GUARD_BYTES,
 		    STACK_SLOT_BYTES - STACK_GUARD_BYTES, MADV_DONTNEED);
 		stacks->trimmed = i + 1;
 	}
 	stacks->pool_low = stacks->pool_count;
+	stacks_mark(stacks);
 	return stacks->pool_count > stacks->trimmed + STACK_WARM;
 }
 

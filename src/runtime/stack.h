@@ -19,6 +19,8 @@
 #pragma once
 
 #include "base/cc.h"
+#include "os/memory.h"
+#include "runtime/sanitize.h"
 
 #define STACK_SLOT_BYTES  (68 << 10)
 #define STACK_GUARD_BYTES 4096
@@ -42,8 +44,9 @@ struct stacks {
 	char *arena;
 	uint32_t slot_count_max;
 	uint32_t slot_count; /* ever used */
-	uint32_t *pool; /* free slots, the last one the hottest */
+	char **pool; /* free slots, the last one the hottest */
 	uint32_t pool_count;
+	uint32_t pool_mark; /* the larger one of the next two */
 	uint32_t pool_low; /* the fewest since the last tick */
 	uint32_t trimmed; /* pool[0..trimmed) hold no memory */
 	bool guard_install; /* MADV_GUARD_INSTALL works */
@@ -53,10 +56,28 @@ struct stacks {
 MUST_CHECK int stacks_init(struct stacks *stacks, uint32_t slot_count_max);
 void stacks_fini(struct stacks *stacks);
 
+/* stack_acquire() when there is more to do than to take one from the pool. */
+char *stack_acquire_slowly(struct stacks *stacks, bool *ret_fresh);
+
 /* The lowest address of a slot, or NULL: none left, or out of memory.
  * *@ret_fresh: it was never used before. */
-char *stack_acquire(struct stacks *stacks, bool *ret_fresh);
-void stack_release(struct stacks *stacks, char *slot);
+static inline char *
+stack_acquire(struct stacks *stacks, bool *ret_fresh)
+{
+	if (unlikely(stacks->pool_count <= stacks->pool_mark ||
+		memory_denied_hook != NULL))
+		return stack_acquire_slowly(stacks, ret_fresh);
+	*ret_fresh = false;
+	return stacks->pool[--stacks->pool_count];
+}
+
+static inline void
+stack_release(struct stacks *stacks, char *slot)
+{
+	sanitize_stack_reset(
+	    slot + STACK_GUARD_BYTES, STACK_SLOT_BYTES - STACK_GUARD_BYTES);
+	stacks->pool[stacks->pool_count++] = slot;
+}
 
 /* Once a second: give the memory of slots back that nobody needed for a
  * second. Returns true while there may be more to give. */

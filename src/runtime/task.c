@@ -87,6 +87,32 @@ task_timer_fire(struct timer *timer)
 	task_stop(container_of(timer, struct task, timer));
 }
 
+static inline void
+task_enter_scope(struct task *task, struct scope *scope)
+{
+	task->scope = scope;
+	list_push_back(&scope->tasks, &task->of_scope);
+	scope->live++;
+	scope->daemons += task->daemon;
+}
+
+static inline void
+task_leave_scope(struct task *task, int result)
+{
+	struct scope *scope = task->scope;
+
+	list_remove(&task->of_scope);
+	must(scope->live > 0);
+	scope->live--;
+	scope->daemons -= task->daemon;
+	/* What a stopped task returns says nothing new. */
+	if (result < 0 && scope->first_error == 0 &&
+	    (scope->cancelled | task->cancelled) == 0)
+		scope->first_error = result;
+	if (scope->live == scope->daemons && scope->waiter != NULL)
+		task_wake_here(scope->waiter);
+}
+
 static void
 task_end(struct worker *worker, struct task *task, int result)
 {
@@ -95,10 +121,11 @@ task_end(struct worker *worker, struct task *task, int result)
 	    "first");
 	if (unlikely(task->holds != NULL))
 		deadlock_task_ended(task);
-	timer_stop(&task->timer);
+	if (unlikely(timer_armed(&task->timer)))
+		timer_stop(&task->timer);
 	if (task->handle != NULL)
 		task_handle_end(task->handle, result);
-	scope_task_ended(task->scope, task, result);
+	task_leave_scope(task, result);
 	worker->ended = task;
 	worker_switch(worker, task);
 }
@@ -119,7 +146,7 @@ task_main(void)
 	task_end(worker, task, result);
 }
 
-static struct task *
+static inline struct task *
 task_take_slot(struct worker *worker)
 {
 	struct task *task;
@@ -142,7 +169,7 @@ task_take_slot(struct worker *worker)
 	return task;
 }
 
-static void
+static inline void
 task_count_up(struct worker *worker)
 {
 	uint32_t count =
@@ -155,17 +182,38 @@ task_count_up(struct worker *worker)
 		    &worker->task_count_peak, count, memory_order_relaxed);
 }
 
-int
-task_start_at(struct scope *scope, const char *name, task_fn fn, void *arg,
-    const char *file, int line)
+/* What the task before left in @task is as a task begins, but for this. */
+static inline void
+task_init(struct task *task, const struct task_options *options, task_fn fn,
+    void *arg)
 {
-	const struct task_options options = {.name = name};
-
-	return task_start_with_at(scope, &options, fn, arg, file, line);
+	task->cancelled = 0;
+	task->uncancellable = false;
+	task->stopped = false;
+	task->wake_pending = false;
+	task->shield_depth = 0;
+	task->daemon = options->daemon;
+	if (unlikely(task->timer.fire == NULL))
+		timer_init(&task->timer, task_timer_fire);
+	task->fn = fn;
+	task->arg = arg;
+	task->name = options->name;
+	task->handle = options->handle;
 }
 
-int
-task_start_with_at(struct scope *scope, const struct task_options *options,
+static COLD int
+task_start_refused(const struct worker *worker)
+{
+	if (runtime_here.forked)
+		return -EOWNERDEAD;
+	return worker->task_count >= runtime_here.task_count_max ||
+		worker->stacks.slot_count == worker->stacks.slot_count_max
+	    ? -EAGAIN
+	    : -ENOMEM;
+}
+
+static inline __attribute__((always_inline)) int
+task_start_here(struct scope *scope, const struct task_options *options,
     task_fn fn, void *arg, const char *file, int line)
 {
 	struct worker *worker = worker_here;
@@ -173,31 +221,15 @@ task_start_with_at(struct scope *scope, const struct task_options *options,
 
 	if (unlikely(worker == NULL))
 		misuse_outside_task("task_start");
-	if (atomic_load_explicit(&worker->task_count, memory_order_relaxed) >=
-	    runtime_here.task_count_max)
-		return runtime_here.forked ? -EOWNERDEAD : -EAGAIN;
+	if (unlikely(atomic_load_explicit(&worker->task_count,
+			 memory_order_relaxed) >= runtime_here.task_count_max))
+		return task_start_refused(worker);
 	task = task_take_slot(worker);
-	if (task == NULL)
-		return worker->stacks.slot_count ==
-			worker->stacks.slot_count_max
-		    ? -EAGAIN
-		    : -ENOMEM;
+	if (unlikely(task == NULL))
+		return task_start_refused(worker);
 	if (unlikely(options->shrink_ns > 0))
 		task = shrink_task(worker, task, options->shrink_ns);
-	task->uncancellable = false;
-	task->stopped = false;
-	task->wake_pending = false;
-	task->shield_depth = 0;
-	task->scopes_open = 0;
-	timer_init(&task->timer, task_timer_fire);
-	task->fn = fn;
-	task->arg = arg;
-	task->name = options->name;
-	task->daemon = options->daemon;
-	task->cancelled = 0;
-	task->joining = NULL;
-	task->own = NULL;
-	task->handle = options->handle;
+	task_init(task, options, fn, arg);
 	if (task->handle != NULL) {
 		if (!options->handle_begun)
 			task_handle_begin(task->handle, worker->index);
@@ -205,11 +237,26 @@ task_start_with_at(struct scope *scope, const struct task_options *options,
 	}
 	task->file = file;
 	task->line = line;
-	task->reason = NULL;
-	scope_task_started(scope != NULL ? scope : &worker->root, task);
+	task_enter_scope(task, scope != NULL ? scope : &worker->root);
 	task_count_up(worker);
 	worker_ready(worker, task);
 	return 0;
+}
+
+int
+task_start_at(struct scope *scope, const char *name, task_fn fn, void *arg,
+    const char *file, int line)
+{
+	const struct task_options options = {.name = name};
+
+	return task_start_here(scope, &options, fn, arg, file, line);
+}
+
+int
+task_start_with_at(struct scope *scope, const struct task_options *options,
+    task_fn fn, void *arg, const char *file, int line)
+{
+	return task_start_here(scope, options, fn, arg, file, line);
 }
 
 struct task *

@@ -338,8 +338,6 @@ void task_handle_end(struct task_handle *handle, int result);
 
 /* scope.c */
 void scope_init_root(struct scope *scope);
-void scope_task_started(struct scope *scope, struct task *task);
-void scope_task_ended(struct scope *scope, struct task *task, int result);
 
 /* inbox.c: runs up to WORKER_INBOX_BATCH items; true if some are left. */
 bool inbox_run(struct worker *worker);
