@@ -6,6 +6,21 @@ import threading
 import time
 
 
+def exactly(end, count):
+    """So many bytes of one end of a connection; no copy of all that has come
+    for each piece that comes."""
+    pieces, length = [end.buffer], len(end.buffer)
+    try:
+        while length < count:
+            end.buffer = b""
+            end._more()
+            pieces.append(end.buffer)
+            length += len(end.buffer)
+    finally:
+        end.buffer = b"".join(pieces)
+    data, end.buffer = end.buffer[:count], end.buffer[count:]
+    return data
+
 
 class Answer:
     def __init__(self, status, reason, fields, body, trailers=None):
@@ -67,10 +82,7 @@ class Client:
         return head
 
     def _exactly(self, count):
-        while len(self.buffer) < count:
-            self._more()
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+        return exactly(self, count)
 
     def read(self, method="GET"):
         lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
@@ -159,10 +171,7 @@ class Conversation:
         return Request(lines[0], [tuple(p.strip() for p in l.split(":", 1)) for l in lines[1:]], b"")
 
     def exactly(self, count):
-        while len(self.buffer) < count:
-            self._more()
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+        return exactly(self, count)
 
     def line(self):
         while b"\r\n" not in self.buffer:
