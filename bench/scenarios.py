@@ -32,17 +32,18 @@ IDLE_GOAL_KB = 0.8
 
 PROXY, STATIC = ("floor-proxy",), ("floor-memory", "floor-sendfile")
 SCENARIOS = [
-    Scenario("proxy-200-c64", "proxy, 200 bytes, 64 connections", "proxy", 200, goal=0.90, floors=PROXY),
-    Scenario("proxy-200-c512", "proxy, 200 bytes, 512 connections", "proxy", 200, goal=0.90, floors=PROXY,
+    Scenario("proxy-200-c8", "proxy, 200 bytes, 8 connections", "proxy", 200, floors=PROXY, connections=8),
+    Scenario("proxy-200-c64", "proxy, 200 bytes, 64 connections", "proxy", 200, goal=0.78, floors=PROXY),
+    Scenario("proxy-200-c512", "proxy, 200 bytes, 512 connections", "proxy", 200, goal=0.72, floors=PROXY,
              connections=512),
     Scenario("proxy-16k-c64", "proxy, 16 KB, 64 connections", "proxy", 16384, floors=PROXY),
     Scenario("proxy-16k-c512", "proxy, 16 KB, 512 connections", "proxy", 16384, floors=PROXY, connections=512),
     Scenario("proxy-200-close", "proxy, 200 bytes, a connection for each request", "proxy", 200, ["--close"],
              floors=PROXY),
     Scenario("proxy-200-rate", f"proxy, 200 bytes, {RATE} requests a second", "proxy", 200, ["--rate", str(RATE)],
-             measure="rate", floors=PROXY, connections=256),
-    Scenario("static-1k", "static file, 1 KB, 64 connections", "static", 1024, goal=0.85, floors=STATIC),
-    Scenario("static-100k", "static file, 100 KB, 64 connections", "static", 102400, goal=0.95, floors=STATIC),
+             measure="rate", goal=0.85, floors=PROXY, connections=256),
+    Scenario("static-1k", "static file, 1 KB, 64 connections", "static", 1024, goal=0.78, floors=STATIC),
+    Scenario("static-100k", "static file, 100 KB, 64 connections", "static", 102400, goal=0.78, floors=STATIC),
     Scenario("static-10m", "static file, 10 MB, 8 connections", "static", 10485760, goal=1.05, floors=STATIC,
              connections=8),
     Scenario("idle", f"memory of {IDLE_CONNECTIONS} idle kept connections", "proxy", 200, measure="idle"),

@@ -143,7 +143,7 @@ backend origin
 class Weir(Server):
     name, role, kinds = "weir", "ours", ("proxy", "static")
     reload_signal = signal.SIGHUP
-    backend = "auto"
+    backend, gather = "auto", "30us"
 
     def configure(self):
         if self.scenario.kind == "static":
@@ -157,7 +157,7 @@ pools:
     idle_timeout: 600s
 """
         self.file("weir.yaml", f"""
-runtime: {{threads: 1, backend: {self.backend}}}
+runtime: {{threads: 1, backend: {self.backend}, gather: {self.gather}}}
 log: {{access: off, error: stderr}}
 limits: {{idle_timeout: {self.keep}s}}
 admin: {{socket: {self.folder}/admin.sock}}
@@ -181,6 +181,10 @@ class WeirEpoll(Weir):
 
 class WeirUring(Weir):
     name, backend = "weir-uring", "uring"
+
+
+class WeirUngathered(Weir):
+    name, backend, gather = "weir-ungathered", "uring", "0"
 
 
 class Floor(Server):
@@ -211,9 +215,10 @@ class FloorSendfile(Floor):
         return [f"{self.lab.folder}/files"]
 
 
-SERVERS = {c.name: c for c in (Weir, Nginx, Haproxy, FloorProxy, FloorMemory, FloorSendfile, WeirEpoll, WeirUring)}
+SERVERS = {c.name: c for c in (Weir, Nginx, Haproxy, FloorProxy, FloorMemory, FloorSendfile, WeirEpoll, WeirUring,
+                              WeirUngathered)}
 # Left out unless they are asked for.
-VARIANTS = ("weir-epoll", "weir-uring")
+VARIANTS = ("weir-epoll", "weir-uring", "weir-ungathered")
 
 
 def output(command, pattern):
